@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class PenguinSiteConfig(AppConfig):
+    name = "penguin_site"
+    verbose_name = "Site"

@@ -1,0 +1,1 @@
+"""Pages for people, and the JSON that only they read."""
