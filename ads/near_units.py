@@ -1,0 +1,139 @@
+"""Candidates of an inventory that no process holds in memory: the units nearest to a question, out of Postgres.
+
+Each text of a unit lies in an HNSW index of pgvector. The units that it finds are compared again, with all their texts,
+as those of a small inventory are. Everything that keeps a unit from being shown is a condition of the search, which
+goes on until it has found enough. Where few units can be shown, or the index gives up early, all are compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import orjson
+
+from ads import categories
+from ads.core.auction import WEIGHTS
+from ads.hot_statements import HotStatement
+from penguin_site.embeddings import Vectors
+
+# Texts: a unit whose texts are all near takes several of the places.
+LOOKED_AT = 300
+# The second look of a request that the first did not fill.
+LOOKED_AT_WIDELY = 4_000
+# So many that are in the categories asked for are all compared: the index would wade through all others.
+FEW = 1_500
+
+_WEIGHTS = " ".join(f"WHEN '{pricing.value}' THEN {weight}" for pricing, weight in WEIGHTS.items())
+_SEARCH = f"""
+WITH setting AS MATERIALIZED (
+    SELECT set_config('hnsw.ef_search', '200', true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
+), near AS MATERIALIZED (
+SELECT t.unit_id, c.advertiser_id, u.quality, c.bid_cents * CASE c.pricing {_WEIGHTS} END AS worth,
+    (extract(epoch FROM c.created_at) * 1000000)::bigint AS seniority
+FROM ad_unit_text t
+JOIN ad_unit u ON u.id = t.unit_id
+JOIN ad_campaign c ON c.id = u.campaign_id
+JOIN ad_advertiser a ON a.id = c.advertiser_id
+WHERE (SELECT count(*) FROM setting) = 1
+    AND u.review = 'approved' AND NOT u.is_paused AND c.status = 'running'
+    AND a.is_active AND a.environment = %(environment)s::text
+    AND (c.starts_at IS NULL OR c.starts_at <= %(now)s::timestamptz)
+    AND (c.ends_at IS NULL OR c.ends_at > %(now)s::timestamptz)
+    AND (c.countries = '{{}}' OR EXISTS (SELECT FROM unnest(c.countries) w WHERE lower(w) = %(country)s::text))
+    AND (c.languages = '{{}}' OR EXISTS (SELECT FROM unnest(c.languages) w WHERE lower(w) = %(language)s::text))
+    AND (c.platforms = '{{}}' OR EXISTS (SELECT FROM unnest(c.platforms) w WHERE lower(w) = %(platform)s::text))
+    AND (c.placements = '{{}}' OR EXISTS (SELECT FROM unnest(c.placements) w WHERE lower(w) = %(placement)s::text))
+    AND (%(wanted)s::text[] IS NULL OR u.categories && %(wanted)s::varchar[])
+    AND NOT u.categories && %(blocked)s::varchar[]
+    AND a.id <> ALL (%(blocked_advertisers)s::uuid[])
+    AND (%(organisation)s::text = '' OR lower(a.organisation) <> %(organisation)s::text)
+    AND (%(ad_types)s::text[] IS NULL OR u.ad_type = ANY (%(ad_types)s::text[]))
+    AND u.quality >= %(quality)s::int AND c.bid_cents * CASE c.pricing {_WEIGHTS} END >= %(worth)s::int
+ORDER BY (t.near <#> %(question)s::halfvec)
+"""
+_UNITS = """
+) SELECT unit.*, v.positive, v.negative, (SELECT count(*) FROM near)
+FROM (SELECT DISTINCT ON (unit_id) * FROM near) AS unit JOIN ad_unit_vectors v ON v.unit_id = unit.unit_id
+"""
+
+
+def by_index(most: int) -> HotStatement:
+    """The search by the index. How many are wanted stands in its text: Postgres plans by it."""
+    return HotStatement(f"{_SEARCH} LIMIT {most} {_UNITS}")
+
+
+_BY_INDEX = by_index(LOOKED_AT)
+_BY_COMPARING = HotStatement(f"{_SEARCH} + 0 LIMIT %(most)s::int {_UNITS}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request wants to be shown, and to whom. `quality` and `worth` are floors."""
+
+    environment: str
+    now: datetime
+    said: dict[str, str]
+    organisation: str
+    categories: frozenset[str] | None
+    blocked_categories: frozenset[str]
+    blocked_advertisers: frozenset[UUID]
+    ad_types: frozenset[str] | None
+    quality: int = 0
+    worth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NearUnit:
+    unit_id: UUID
+    advertiser_id: UUID
+    quality: int
+    worth: int
+    seniority: int
+    positive: bytes
+    negative: bytes
+
+
+def find(
+    wish: Wish, question: Vectors, *, in_category: dict[str, int], widely: bool = False
+) -> list[NearUnit]:
+    """The units nearest to the question that can be shown. `in_category`: how many units lie in which category."""
+    wanted = None if wish.categories is None else _below(wish.categories)
+    are_few = wanted is not None and sum(in_category.get(each, 0) for each in wanted) <= FEW
+    most = LOOKED_AT_WIDELY if widely else LOOKED_AT
+    found: Sequence[tuple[Any, ...]] = []
+    # A question of two texts (all of it, and its end) is asked twice.
+    for row in question:
+        values = _values(wish, wanted, row) | {"most": most}
+        rows = [] if are_few or widely else _BY_INDEX.fetch(values)
+        is_full = bool(rows) and rows[0][-1] == most
+        found = [*found, *(rows if is_full else _BY_COMPARING.fetch(values))]
+    return [NearUnit(*row[:-1]) for row in {row[0]: row for row in found}.values()]
+
+
+@lru_cache(maxsize=1_000)
+def _below(category_ids: frozenset[str]) -> Sequence[str]:
+    """The categories and all below them: units carry their own alone."""
+    tree = categories.tree()
+    return sorted(each for each in tree.by_id if not category_ids.isdisjoint(tree.ancestors(each)))
+
+
+def _values(wish: Wish, wanted: Sequence[str] | None, question: Any) -> dict[str, Any]:
+    return {
+        "environment": wish.environment,
+        "now": wish.now,
+        **{name: text.lower() for name, text in wish.said.items()},
+        "wanted": wanted,
+        "blocked": _below(wish.blocked_categories),
+        "blocked_advertisers": list(wish.blocked_advertisers),
+        "organisation": wish.organisation.lower(),
+        "ad_types": None if wish.ad_types is None else sorted(wish.ad_types),
+        "quality": wish.quality,
+        "worth": wish.worth,
+        "question": orjson.dumps(
+            np.asarray(question, dtype=np.float32), option=orjson.OPT_SERIALIZE_NUMPY
+        ).decode(),
+    }

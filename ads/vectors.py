@@ -1,0 +1,127 @@
+"""The texts of units as vectors: computed once for all processes, and again when texts or model change."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+from django.db import connection, transaction
+
+from ads.models import AdUnit, UnitVectors
+from penguin_site import embeddings
+from penguin_site.embeddings import DIMENSIONS, MODEL_VERSION, Vectors
+
+_BATCH = 64
+BYTES_A_TEXT = 2 * DIMENSIONS
+
+
+@dataclass(frozen=True, slots=True)
+class TextVectors:
+    """A row for each text: what a unit is for, and what it must not be shown beside."""
+
+    positive: Vectors
+    negative: Vectors
+
+
+def positive_texts(unit: AdUnit) -> list[str]:
+    return [f"{unit.title}. {unit.body}", unit.title, *unit.intents, *unit.example_queries]
+
+
+def vectors_of(units: Iterable[AdUnit]) -> dict[object, TextVectors]:
+    """By unit id; without those that have none yet while the model is not to be had."""
+    units = list(units)
+    stored = UnitVectors.objects.in_bulk([unit.pk for unit in units])
+    found, missing = {}, []
+    for unit in units:
+        row = stored.get(unit.pk)
+        if row is not None and bytes(row.fingerprint) == _fingerprint(unit):
+            found[unit.pk] = unpacked(row.positive, row.negative)
+        else:
+            missing.append(unit)
+    for start in range(0, len(missing), _BATCH):
+        found |= _computed(missing[start : start + _BATCH])
+    return found
+
+
+def _computed(units: list[AdUnit]) -> dict[object, TextVectors]:
+    texts = [text for unit in units for text in (*positive_texts(unit), *unit.negative_contexts)]
+    vectors = embeddings.embed(texts)
+    if vectors is None:
+        return {}
+    parts, at = [], 0
+    for unit in units:
+        middle = at + len(positive_texts(unit))
+        end = middle + len(unit.negative_contexts)
+        parts.append((unit, vectors[at:middle], vectors[middle:end]))
+        at = end
+    return store(parts)
+
+
+def store(parts: Iterable[tuple[AdUnit, Vectors, Vectors]]) -> dict[object, TextVectors]:
+    """Keeps the vectors of units' texts (positive, negative). They come back as stored: all score with the same."""
+    rows, units = [], []
+    for unit, positive, negative in parts:
+        units.append(unit)
+        rows.append(
+            UnitVectors(
+                unit_id=unit.pk,
+                fingerprint=_fingerprint(unit),
+                positive=positive.astype(np.float16).tobytes(),
+                negative=negative.astype(np.float16).tobytes(),
+            )
+        )
+    UnitVectors.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["unit"],
+        update_fields=["fingerprint", "positive", "negative"],
+    )
+    found = {row.pk: unpacked(row.positive, row.negative) for row in rows}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_FORGET, [list(found)])
+        with cursor.copy("COPY ad_unit_text (unit_id, position, near) FROM STDIN") as copy:
+            for identifier, vectors in found.items():
+                for position, vector in enumerate(vectors.positive):
+                    copy.write_row((identifier, position, _as_text(vector)))
+        cursor.execute(_AS_OF, [[unit.pk for unit in units], [unit.changed_at for unit in units]])
+    return found
+
+
+def unpacked(positive: bytes, negative: bytes) -> TextVectors:
+    return TextVectors(unpack(positive), unpack(negative))
+
+
+def catch_up(*, most: int) -> int:
+    """Computes vectors that are missing or of texts that were changed since; how many units there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTDATED, [most])
+        units = list(AdUnit.objects.filter(pk__in=[identifier for (identifier,) in cursor.fetchall()]))
+    for start in range(0, len(units), _BATCH):
+        _computed(units[start : start + _BATCH])
+    return len(units)
+
+
+_FORGET = "DELETE FROM ad_unit_text WHERE unit_id = ANY (%s::uuid[])"
+_AS_OF = """
+UPDATE ad_unit_vectors v SET unit_changed_at = p.changed_at
+FROM unnest(%s::uuid[], %s::timestamptz[]) AS p(unit_id, changed_at) WHERE p.unit_id = v.unit_id
+"""
+_OUTDATED = """
+SELECT u.id FROM ad_unit u LEFT JOIN ad_unit_vectors v ON v.unit_id = u.id
+WHERE u.review = 'approved' AND v.unit_changed_at IS DISTINCT FROM u.changed_at ORDER BY u.changed_at LIMIT %s
+"""
+
+
+def _as_text(vector: Vectors) -> str:
+    return orjson.dumps(vector, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _fingerprint(unit: AdUnit) -> bytes:
+    texts = "\0".join([MODEL_VERSION, *positive_texts(unit), "\1", *unit.negative_contexts])
+    return hashlib.sha256(texts.encode()).digest()
+
+
+def unpack(data: bytes) -> Vectors:
+    """A row for each text."""
+    return np.frombuffer(bytes(data), dtype=np.float16).astype(np.float32).reshape(-1, DIMENSIONS)
