@@ -1,0 +1,151 @@
+"""What staff see of people's conversations: read-only, each look audited; and the feedback that is to be reviewed."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from conversations import feedback
+from conversations.models import Conversation, Message, MessageFeedback, Run
+from penguin_site import audit
+
+
+class AuditedAdmin(admin.ModelAdmin):
+    """A list and pages to read. Whoever opens one of them is named in the audit chain, before anything is shown."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if self.has_view_permission(request):
+            name = self.model._meta.label_lower
+            audit.record(
+                request.user, "staff.listed", name, after={"query": request.GET.dict()}, request=request
+            )
+        return super().changelist_view(request, extra_context)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        found = self.get_object(request, object_id) if object_id else None
+        if found is not None and self.has_view_permission(request, found):
+            audit.record(request.user, "staff.looked", found, request=request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+
+@admin.register(Conversation)
+class ConversationAdmin(AuditedAdmin):
+    list_display = ["session_id", "owner", "title", "message_count", "open_runs", "last_active", "archived"]
+    list_select_related = ["owner"]
+    list_filter = ["archived"]
+    search_fields = ["session_id", "title", "owner__username"]
+    ordering = ["-last_active"]
+
+
+@admin.register(Run)
+class RunAdmin(AuditedAdmin):
+    list_display = [
+        "id",
+        "conversation",
+        "owner",
+        "status",
+        "attempt",
+        "created_at",
+        "started_at",
+        "finished_at",
+    ]
+    list_select_related = ["conversation", "owner"]
+    list_filter = ["status"]
+    search_fields = ["id__exact", "conversation__session_id__exact", "owner__username"]
+    ordering = ["-created_at"]
+
+
+@admin.register(Message)
+class MessageAdmin(AuditedAdmin):
+    list_display = ["id", "conversation", "owner", "role", "excerpt", "created_at"]
+    list_select_related = ["conversation", "owner"]
+    list_filter = ["role"]
+    search_fields = ["id__exact", "conversation__session_id__exact", "owner__username"]
+    ordering = ["-created_at"]
+    exclude = ["body_hash"]
+
+    @admin.display(description="Beginning")
+    def excerpt(self, message: Message) -> str:
+        return message.content[:120]
+
+
+class ReviewForm(forms.ModelForm):
+    review_status = forms.ChoiceField(choices=[(status, status) for status in feedback.REVIEW_STATUSES])
+
+    class Meta:
+        model = MessageFeedback
+        fields = ["review_status"]
+
+
+@admin.register(MessageFeedback)
+class MessageFeedbackAdmin(AuditedAdmin):
+    """The review queue: what is new comes first."""
+
+    form = ReviewForm
+    list_display = ["rating", "review_status", "beginning", "comment", "tags", "user", "updated_at"]
+    list_display_links = ["rating", "beginning"]
+    list_select_related = ["message", "user"]
+    list_filter = ["review_status", "rating"]
+    search_fields = ["comment", "user__username"]
+    ordering = ["-updated_at"]
+    fields = ["rating", "comment", "tags", "user", "said", "created_at", "updated_at", "review_status"]
+    readonly_fields = ["rating", "comment", "tags", "user", "said", "created_at", "updated_at"]
+    actions = ["take", "close"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return admin.ModelAdmin.has_change_permission(self, request, obj)
+
+    @admin.display(description="Message")
+    def beginning(self, row: MessageFeedback) -> str:
+        return row.message.content[:120]
+
+    @admin.display(description="Message")
+    def said(self, row: MessageFeedback) -> str:
+        return row.message.content
+
+    def save_model(self, request: HttpRequest, obj: MessageFeedback, form: Any, change: bool) -> None:
+        _review(request, MessageFeedback.objects.filter(pk=obj.pk), form.cleaned_data["review_status"])
+
+    @admin.action(description="Take into review", permissions=["change"])
+    def take(self, request: HttpRequest, queryset: QuerySet[MessageFeedback]) -> None:
+        _review(request, queryset, "in_review")
+
+    @admin.action(description="Mark as done", permissions=["change"])
+    def close(self, request: HttpRequest, queryset: QuerySet[MessageFeedback]) -> None:
+        _review(request, queryset, "done")
+
+
+def _review(request: HttpRequest, rows: QuerySet[MessageFeedback], status: str) -> None:
+    with transaction.atomic():
+        for row in rows:
+            before = {"review_status": row.review_status}
+            feedback.review(feedback_id=row.pk, status=status)
+            audit.record(
+                request.user,
+                "feedback.reviewed",
+                row,
+                before=before,
+                after={"review_status": status},
+                request=request,
+            )

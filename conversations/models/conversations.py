@@ -1,0 +1,391 @@
+"""Conversations, messages, runs, the log, and what was uploaded or said about them."""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from conversations.core.ids import new_epoch, uuid7
+from conversations.core.run_states import ACTIVE, OPEN, RunStatus
+
+USER = settings.AUTH_USER_MODEL
+
+
+class Conversation(models.Model):
+    """A session: its messages, its log and its queue of runs belong to one owner."""
+
+    owner = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="conversations", db_index=False)
+    session_id = models.CharField(max_length=128, help_text="The name clients use; unique per owner.")
+    title = models.CharField(max_length=200, blank=True, db_default="")
+    archived = models.BooleanField(default=False, db_default=False)
+    directory = models.TextField(null=True, help_text="Resolved path of the bound directory; bound once.")
+    directory_device = models.BigIntegerField(null=True)
+    directory_inode = models.BigIntegerField(null=True)
+
+    epoch = models.CharField(
+        max_length=8, default=new_epoch, help_text="One life of the log; in every cursor."
+    )
+    head_seq = models.BigIntegerField(default=0, db_default=0, help_text="The newest event's seq.")
+    kept_after_seq = models.BigIntegerField(
+        default=0, db_default=0, help_text="Events up to this one are gone."
+    )
+
+    # Kept in the same transaction as the runs and messages they count, so that accept, claim and lists read one row.
+    queued_runs = models.IntegerField(default=0, db_default=0)
+    open_runs = models.IntegerField(default=0, db_default=0, help_text="Queued and active ones.")
+    message_count = models.IntegerField(default=0, db_default=0)
+    token_count = models.BigIntegerField(default=0, db_default=0)
+    cost_micros = models.BigIntegerField(default=0, db_default=0, help_text="Millionths of a US dollar.")
+
+    todos = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        help_text="The agent's list: [{content, status: pending|in_progress|completed}]",
+    )
+
+    sponsored = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Answers may carry ads, where the owner has allowed it, too.",
+    )
+    last_sponsored = models.IntegerField(
+        null=True, help_text="After which message of its user, counted from 1, an ad was shown last."
+    )
+
+    created_at = models.DateTimeField(db_default=Now())
+    last_active = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "conversation"
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "session_id"], name="conversation_session_id_once"),
+            models.CheckConstraint(
+                condition=Q(queued_runs__gte=0)
+                & Q(open_runs__gte=F("queued_runs"))
+                & Q(open_runs__lte=F("queued_runs") + 1),
+                name="conversation_one_active_run",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["owner", "archived", "-last_active", "-id"], name="conversation_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.session_id
+
+
+class Run(models.Model):
+    """One execution of the model loop for one message."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="runs", db_index=False
+    )
+    owner = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="runs", db_index=False)
+    turn = models.BigIntegerField(
+        help_text="Orders the runs of a conversation: the seq of the event that queued it."
+    )
+    status = models.CharField(max_length=16, choices=[(s.value, s.value) for s in RunStatus])
+    priority = models.SmallIntegerField(default=0, db_default=0, help_text="Higher is claimed first.")
+    options = models.JSONField(
+        default=dict, help_text="What the message asked for: model, agent mode, limits."
+    )
+    input_message_id = models.UUIDField(help_text="The user's message.")
+    answer_message_id = models.UUIDField(help_text="The answer's message; known from the start.")
+    retry_of = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="retries", db_index=False
+    )
+
+    attempt = models.IntegerField(default=0, db_default=0, help_text="Fences writers; only ever rises.")
+    lease_owner = models.UUIDField(null=True, help_text="The worker that runs it.")
+    step = models.IntegerField(
+        default=0, db_default=0, help_text="Model calls begun so far; the last one is current."
+    )
+    step_started = models.BooleanField(
+        default=False, db_default=False, help_text="The current step has begun and not ended."
+    )
+    losses = models.IntegerField(default=0, db_default=0, help_text="Workers lost in the middle of this run.")
+    step_losses = models.IntegerField(default=0, db_default=0, help_text="Workers lost in the current step.")
+    steered = models.IntegerField(default=0, db_default=0, help_text="Messages put into the running run.")
+    cancel_requested_at = models.DateTimeField(null=True)
+    pause_reason = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        help_text="Why it is paused, or will be at its next step: asked, budget_tokens, budget_cost.",
+    )
+    active_seconds = models.FloatField(
+        default=0, db_default=0, help_text="Time spent running in earlier attempts."
+    )
+
+    usage = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    error = models.JSONField(null=True, help_text="{kind, message, retryable} of a failed run.")
+    created_at = models.DateTimeField(db_default=Now())
+    queued_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, help_text="First claimed.")
+    claimed_at = models.DateTimeField(null=True, help_text="Last claimed.")
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "run"
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "turn"], name="run_turn_once"),
+            # R1: a conversation has one active run, whatever two workers or two clients do.
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(status__in=[s.value for s in sorted(ACTIVE)]),
+                name="run_one_active_per_conversation",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["running", "cancelling"]) | Q(lease_owner__isnull=True),
+                name="run_lease_only_while_running",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["-priority", "queued_at"], condition=Q(status="queued"), name="run_claimable"
+            ),
+            models.Index(
+                fields=["lease_owner"], condition=Q(status__in=["running", "cancelling"]), name="run_leases"
+            ),
+            models.Index(fields=["owner", "-created_at", "-id"], name="run_newest_of_owner"),
+            models.Index(
+                fields=["conversation", "status"],
+                condition=Q(status__in=[s.value for s in sorted(OPEN)]),
+                name="run_open",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+
+class Message(models.Model):
+    """What was said: by the user, by the model, by a tool. Ordered by (turn, step)."""
+
+    # The answer comes after everything that went into it: steering messages (from 1) and tool results.
+    FIRST_TOOL_STEP = 10_000
+    ANSWER_STEP = 30_000
+
+    class Role(models.TextChoices):
+        USER = "user"
+        ASSISTANT = "assistant"
+        TOOL = "tool"
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
+    owner = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="+", db_index=False)
+    run_id = models.UUIDField(null=True, help_text="The run it belongs to; empty in a forked history.")
+    turn = models.BigIntegerField()
+    step = models.SmallIntegerField(default=0, db_default=0)
+    role = models.CharField(max_length=9, choices=Role)
+    content = models.TextField(
+        blank=True, db_default="", help_text="Of an answer: the text of its last model call."
+    )
+    parts = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        help_text="[{id, type: text|reasoning|image|file|tool, text?, status: complete|interrupted, call}]",
+    )
+    metadata = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    client_key = models.CharField(
+        max_length=300, null=True, help_text="Makes a repeated message the same message."
+    )
+    body_hash = models.BinaryField(
+        max_length=32, null=True, help_text="SHA-256 of the request behind client_key."
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "message"
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "turn", "step"], name="message_place_once"),
+            models.UniqueConstraint(fields=["owner", "client_key"], name="message_client_key_once"),
+        ]
+        indexes = [
+            GinIndex(
+                SearchVector("content", config="english"), name="message_search", condition=~Q(content="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.content[:60]}"
+
+
+class ConversationEvent(models.Model):
+    """The log: what happened, in order, committed together with the state it tells of. Only ever added to."""
+
+    pk = models.CompositePrimaryKey("conversation_id", "seq")
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="events", db_index=False
+    )
+    seq = models.BigIntegerField()
+    run_id = models.UUIDField(null=True)
+    attempt = models.IntegerField(default=0, db_default=0)
+    type = models.CharField(max_length=32)
+    payload = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "conversation_event"
+        indexes = [models.Index(fields=["created_at"], name="event_age")]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.type}"
+
+
+class ConversationSummary(models.Model):
+    """What a compaction made of the turns up to `through_turn`; stands for them in the model's context."""
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="summaries", db_index=False
+    )
+    through_turn = models.BigIntegerField()
+    text = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "conversation_summary"
+        constraints = [models.UniqueConstraint(fields=["conversation", "through_turn"], name="summary_once")]
+
+    def __str__(self) -> str:
+        return f"summary through turn {self.through_turn}"
+
+
+class Fragment(models.Model):
+    """A piece of text that is being written; deleted when its part is complete and stands in the log as a whole."""
+
+    pk = models.CompositePrimaryKey("conversation_id", "part_id", "offset")
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    part_id = models.UUIDField()
+    offset = models.IntegerField(help_text="Unicode code points before this piece in its part.")
+    run_id = models.UUIDField()
+    kind = models.CharField(max_length=9, help_text="text, reasoning or output (of a tool)")
+    text = models.TextField()
+
+    class Meta:
+        db_table = "fragment"
+
+    def __str__(self) -> str:
+        return f"{self.part_id} from {self.offset}"
+
+
+class ModelCall(models.Model):
+    """One request to a model: what it used and cost. The rows behind every usage figure."""
+
+    class Status(models.TextChoices):
+        STARTED = "started"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+        INTERRUPTED = "interrupted"  # its worker was lost; tokens are estimated
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="model_calls")
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
+    owner = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="+", db_index=False)
+    step = models.IntegerField()
+    attempt = models.IntegerField()
+    purpose = models.CharField(
+        max_length=10, default="answer", db_default="answer", help_text="answer or compaction"
+    )
+    model = models.CharField(max_length=200)
+    status = models.CharField(max_length=11, choices=Status)
+    input_tokens = models.IntegerField(default=0, db_default=0)
+    output_tokens = models.IntegerField(default=0, db_default=0)
+    reasoning_tokens = models.IntegerField(default=0, db_default=0)
+    cache_read_tokens = models.IntegerField(default=0, db_default=0)
+    cache_write_tokens = models.IntegerField(default=0, db_default=0)
+    estimated = models.BooleanField(
+        default=False, db_default=False, help_text="The provider reported no usage."
+    )
+    cost_micros = models.BigIntegerField(
+        null=True, help_text="Millionths of a US dollar; empty when no price is known."
+    )
+    error_kind = models.CharField(max_length=40, blank=True, db_default="")
+    started_at = models.DateTimeField(db_default=Now())
+    first_token_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "model_call"
+        indexes = [models.Index(fields=["owner", "started_at"], name="model_call_of_owner")]
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.status})"
+
+
+class Artifact(models.Model):
+    """An uploaded file, or output too large to stand in the log."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    owner = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="+")
+    conversation = models.ForeignKey(
+        Conversation, null=True, on_delete=models.CASCADE, related_name="artifacts"
+    )
+    filename = models.CharField(max_length=255)
+    content_type = models.CharField(max_length=100)
+    size_bytes = models.BigIntegerField()
+    sha256 = models.BinaryField(max_length=32)
+    content = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "artifact"
+
+    def __str__(self) -> str:
+        return self.filename
+
+
+class MessageFeedback(models.Model):
+    """One person's thumb on one message; changeable, reviewed in the admin."""
+
+    class Rating(models.TextChoices):
+        UP = "up"
+        DOWN = "down"
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="feedback")
+    user = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="+")
+    rating = models.CharField(max_length=4, choices=Rating)
+    comment = models.TextField(blank=True, db_default="")
+    tags = models.JSONField(default=list)
+    review_status = models.CharField(
+        max_length=9, default="new", db_default="new", help_text="new, in_review, done"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "message_feedback"
+        constraints = [models.UniqueConstraint(fields=["message", "user"], name="feedback_once_per_user")]
+        indexes = [models.Index(fields=["review_status", "-updated_at"], name="feedback_queue")]
+
+    def __str__(self) -> str:
+        return f"{self.rating} by {self.user_id}"
+
+
+class Worker(models.Model):
+    """A worker process and its lease: all runs it holds are its own until `lease_expires_at`.
+
+    A takeover locks this row, and so does every write of the worker: none can slip in beside a takeover.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    hostname = models.CharField(max_length=255)
+    process_id = models.IntegerField()
+    concurrency = models.IntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    heartbeat_at = models.DateTimeField(db_default=Now())
+    lease_expires_at = models.DateTimeField()
+    draining = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        db_table = "worker"
+        indexes = [models.Index(fields=["heartbeat_at"], name="worker_heartbeat")]
+
+    def __str__(self) -> str:
+        return f"{self.hostname}:{self.process_id}"
