@@ -1,0 +1,136 @@
+"""An inventory that no process holds in memory: the same ads, found by pgvector."""
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from ads import categories, demo, near_units, snapshot, vectors
+from ads.core.tokens import Environment
+from ads.decisions import Decision, Request, decide
+from ads.models import AdUnit, Campaign
+from tests.ads.factories import NOW, AdUnitFactory, AgentFactory, CampaignFactory
+
+pytestmark = pytest.mark.django_db
+QUESTIONS = ("I need a tax accountant", "my sink is leaking", "best CRM for startups", "learn Spanish online")
+FILTERS = (
+    {},
+    {"blocked_categories": ["Personal Finance", "Education"]},
+    {"categories": ["Business and Finance"]},
+    {"ad_types": frozenset({"dynamic_capability"})},
+    {"min_quality": 4_000, "max_results": 20},
+)
+
+
+@pytest.fixture
+def agent():
+    return AgentFactory()
+
+
+def ask(agent, context: str, *, environment=Environment.TEST, **others) -> Decision:
+    for name in ("categories", "blocked_categories"):
+        if name in others:
+            others[name] = categories.known_ids(others[name])
+    request = Request(
+        agent=agent, environment=environment, now=NOW, context=context, until=time.monotonic() + 60, **others
+    )
+    seen = []
+    decide(request, lambda decision: seen.append(decision) or {})
+    return seen[0]
+
+
+def shown(decision: Decision) -> list:
+    return [(placed.entry.unit.pk, placed.placement.price_cents) for placed in decision.placed]
+
+
+def test_the_same_ads_at_the_same_prices_as_from_memory(agent, settings):
+    demo.load(now=NOW)
+    cases = [(text, filters) for text in QUESTIONS for filters in FILTERS]
+    from_memory = [shown(ask(agent, text, **filters)) for text, filters in cases]
+    assert sum(map(len, from_memory)) > len(QUESTIONS)
+    settings.PENGUIN_ADS_IN_MEMORY = 10
+    snapshot.forget()
+    assert snapshot.current(Environment.TEST).is_large
+    assert [shown(ask(agent, text, **filters)) for text, filters in cases] == from_memory
+
+
+@pytest.mark.parametrize("few", [0, 100_000], ids=["by the index", "by comparing"])
+def test_the_candidates_hold_the_best(settings, few, monkeypatch):
+    """A small version of the benchmark's claim: of the 20 that fit best hardly one is missing."""
+    monkeypatch.setattr(near_units, "FEW", few)
+    demo.load(now=NOW)
+    inventory = snapshot.build(Environment.TEST)
+    questions = vectors.embeddings.embed(list(QUESTIONS))
+    best = inventory.texts @ questions.T
+    missing = 0
+    for number in range(len(QUESTIONS)):
+        order = dict.fromkeys(inventory.owner[best[:, number].argsort()[::-1]].tolist())
+        truth = {inventory.entries[row].unit.pk for row in list(order)[:20]}
+        found = near_units.find(_wish(), questions[number : number + 1], in_category={})
+        missing += len(truth - {each.unit_id for each in found})
+    assert missing <= 0.05 * 20 * len(QUESTIONS)
+
+
+def _wish() -> near_units.Wish:
+    said = {"country": "", "language": "", "platform": "", "placement": ""}
+    return near_units.Wish("test", NOW, said, "", None, frozenset(), frozenset(), None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: AdUnit.objects.update(is_paused=True),
+        lambda: AdUnit.objects.update(review="pending_review"),
+        lambda: Campaign.objects.update(status="paused"),
+        lambda: Campaign.objects.update(starts_at=NOW + timedelta(hours=1)),
+        lambda: Campaign.objects.update(ends_at=NOW),
+        lambda: Campaign.objects.update(countries=["CA"]),
+    ],
+    ids=["unit paused", "in review", "campaign paused", "not begun", "over", "elsewhere"],
+)
+def test_who_does_not_take_part(agent, settings, change):
+    AdUnitFactory(example_queries=["I need a tax accountant"])
+    settings.PENGUIN_ADS_IN_MEMORY = 0
+    vectors.catch_up(most=10)
+    assert shown(ask(agent, QUESTIONS[0], environment=Environment.LIVE))
+    change()
+    assert not shown(ask(agent, QUESTIONS[0], environment=Environment.LIVE))
+
+
+def test_one_advertiser_with_most_of_what_fits_does_not_keep_others_out(agent, settings, monkeypatch):
+    monkeypatch.setattr(near_units, "LOOKED_AT_WIDELY", 100)
+    many = CampaignFactory()
+    for _ in range(8):
+        AdUnitFactory(campaign=many, title="Tax accountant", example_queries=["I need a tax accountant"])
+    other = AdUnitFactory(title="Taxes", example_queries=["an accountant for my taxes"])
+    settings.PENGUIN_ADS_IN_MEMORY = 0
+    vectors.catch_up(most=10)
+    monkeypatch.setattr(near_units, "_BY_INDEX", near_units.by_index(4))
+    monkeypatch.setattr(near_units, "LOOKED_AT", 4)
+    placed = shown(ask(agent, QUESTIONS[0], environment=Environment.LIVE, max_results=2))
+    assert len(placed) == 2
+    assert other.pk in [unit_id for unit_id, _ in placed]
+
+
+def test_statements_are_as_many_as_from_memory(agent, settings):
+    demo.load(now=NOW)
+    settings.PENGUIN_ADS_IN_MEMORY = 10
+    ask(agent, QUESTIONS[0])
+    with CaptureQueriesContext(connection) as queries:
+        assert shown(ask(agent, QUESTIONS[0]))
+    texts = [query["sql"] or "a prepared statement" for query in queries]
+    assert len([text for text in texts if "ad_inventory" not in text]) <= 4, texts
+
+
+def test_changed_texts_are_computed_anew(settings):
+    unit = AdUnitFactory(example_queries=["I need a tax accountant"])
+    assert (vectors.catch_up(most=10), vectors.catch_up(most=10)) == (1, 0)
+    AdUnit.objects.update(example_queries=["my sink is leaking"], changed_at=NOW + timedelta(days=1))
+    assert vectors.catch_up(most=10) == 1
+    question = vectors.embeddings.embed(["my sink is leaking"])
+    (near,) = near_units.find(replace(_wish(), environment="live"), question, in_category={})
+    assert near.unit_id == unit.pk
+    assert (vectors.unpack(near.positive) @ question.T).max() > 0.95

@@ -1,0 +1,3 @@
+curl -X POST http://127.0.0.1:9000/api/v1/chat/message \
+  -H "Content-Type: application/json" \
+  -d '{"text": "Generate a hello world program in Rust"}'

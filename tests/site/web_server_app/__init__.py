@@ -1,0 +1,1 @@
+"""A small site that shows what the web server does with requests, sockets and errors: started by test_web_server.py."""
