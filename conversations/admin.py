@@ -6,47 +6,13 @@ from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
 
 from conversations import feedback
 from conversations.models import Conversation, Message, MessageFeedback, Run
 from penguin_site import audit
-
-
-class AuditedAdmin(admin.ModelAdmin):
-    """A list and pages to read. Whoever opens one of them is named in the audit chain, before anything is shown."""
-
-    list_per_page = 50
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        if self.has_view_permission(request):
-            name = self.model._meta.label_lower
-            audit.record(
-                request.user, "staff.listed", name, after={"query": request.GET.dict()}, request=request
-            )
-        return super().changelist_view(request, extra_context)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> HttpResponse:
-        found = self.get_object(request, object_id) if object_id else None
-        if found is not None and self.has_view_permission(request, found):
-            audit.record(request.user, "staff.looked", found, request=request)
-        return super().changeform_view(request, object_id, form_url, extra_context)
+from penguin_site.audit.staff_pages import AuditedAdmin
 
 
 @admin.register(Conversation)
@@ -114,7 +80,7 @@ class MessageFeedbackAdmin(AuditedAdmin):
     actions = ["take", "close"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return admin.ModelAdmin.has_change_permission(self, request, obj)
+        return ModelAdmin.has_change_permission(self, request, obj)
 
     @admin.display(description="Message")
     def beginning(self, row: MessageFeedback) -> str:

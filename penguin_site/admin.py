@@ -4,28 +4,32 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from penguin_site import api_keys, principals
+from penguin_site.audit.staff_pages import ReadOnlyAdmin
 from penguin_site.models import ApiKey, AuditEntry, User
 
-admin.site.site_header = admin.site.site_title = "Penguin"
-admin.site.register(User, UserAdmin)
+admin.site.unregister(Group)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+@admin.register(User)
+class PeopleAdmin(UserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+@admin.register(Group)
+class GroupsAdmin(GroupAdmin, ModelAdmin):
+    pass
 
 
 class NewKeyForm(forms.ModelForm):
@@ -60,7 +64,7 @@ def revoke(modeladmin: Any, request: HttpRequest, queryset: QuerySet[ApiKey]) ->
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):
+class ApiKeyAdmin(ModelAdmin):
     """Keys are made and revoked, never changed or deleted: what was done with them must stay explainable."""
 
     form = NewKeyForm

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from penguin_site import data_dir, logs, openapi_settings, startup_checks
+from penguin_site import admin_settings, data_dir, logs, openapi_settings, startup_checks
 from penguin_site.env import database_from_url, env_bool, env_choice, env_int, env_list, env_text
 
 # Read when numpy is first imported, which nobody does before the settings: with more BLAS threads the small products of
@@ -106,6 +106,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "penguin_site",
+    "unfold",  # its templates and static files come before those of the admin
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -204,5 +206,6 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "penguin_site.rest_errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
+UNFOLD = admin_settings.UNFOLD
 SPECTACULAR_SETTINGS = openapi_settings.SPECTACULAR_SETTINGS
 LOGGING = logs.configuration(level=PENGUIN_LOG_LEVEL, format=PENGUIN_LOG_FORMAT)

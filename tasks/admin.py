@@ -10,9 +10,9 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from conversations.admin import AuditedAdmin
 from conversations.core.usage import MICROS
 from penguin_site import audit
+from penguin_site.audit.staff_pages import AuditedAdmin
 from tasks import board, timelines
 from tasks.models import Execution, Project, ProjectRun, Schedule, Task
 
