@@ -1,98 +1,14 @@
 """The chat page in Chromium, on the real stack: what a person sees and does, whatever the connection or a text does."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.browser import Visitor, faults, login_link
 from tests.e2e.tool_runs import call, new_session, repository, say
-from tests.processes import ROOT
-from tests.stack import Stack, clean_environment
-
-CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE = 30_000  # milliseconds: a machine may be busy with other tests
-AXE = files("axe_playwright_python") / "axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's own: playwright's would be fetched from outside of the package registries."""
-    if not CHROMIUM.exists():
-        if os.environ.get("CI"):
-            pytest.fail("chromium is not installed (apt-packages.txt)")
-        pytest.skip("chromium is not installed (apt-packages.txt)")
-    expect.set_options(timeout=PATIENCE)
-    # Not pytest-playwright: its loop would go on beneath the asyncio tests of other files in this process.
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
-def login_link(stack: Stack) -> str:
-    web = stack.webs[0]
-    environment = clean_environment() | {
-        "DATABASE_URL": stack.database_url,
-        "PENGUIN_DATA_DIR": str(stack.directory / "data"),
-        "PENGUIN_PORT": str(web.port),
-    }
-    command = [sys.executable, "manage.py", "login_link", "--skip-checks"]
-    made = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return made.stdout.strip()
-
-
-class Visitor:
-    """A browser of its own, and everything on its pages that must not happen."""
-
-    def __init__(self, browser: Browser, stack: Stack, signed_in: Any = None, **options: Any) -> None:
-        self.stack = stack
-        self.context: BrowserContext = browser.new_context(storage_state=signed_in, **options)
-        self.context.set_default_timeout(PATIENCE)
-        self.wrong: list[str] = []
-
-    def page(self, address: str = "") -> Page:
-        page = self.context.new_page()
-        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: self.wrong.append(f"dialog: {dialog.message}") or dialog.dismiss())
-        page.on("request", lambda request: self._look(request.url))
-        page.on("console", lambda message: self._hear(message.text))
-        if address:
-            page.goto(self.stack.webs[0].http + address)
-        return page
-
-    def _look(self, url: str) -> None:
-        if not url.startswith(("http://127.0.0.1:", "data:", "blob:")):
-            self.wrong.append(f"request: {url}")
-
-    def _hear(self, text: str) -> None:
-        if "Content Security Policy" in text:
-            self.wrong.append(text)
-
-
-@pytest.fixture(scope="module")
-def signed_in() -> dict[str, Any]:
-    """The cookies of the first sign-in, for the tests after it."""
-    return {}
-
-
-@pytest.fixture
-def visitor(browser: Browser, stack: Stack, signed_in: dict[str, Any]) -> Iterator[Visitor]:
-    visitor = Visitor(browser, stack, signed_in or None)
-    if not signed_in:
-        visitor.context.new_page().goto(login_link(stack))
-        signed_in.update(visitor.context.storage_state())
-    yield visitor
-    visitor.context.close()
-    assert visitor.wrong == []
+from tests.stack import Stack
 
 
 def ask(page: Page, text: str) -> None:
@@ -103,17 +19,6 @@ def ask(page: Page, text: str) -> None:
 def ended(page: Page, *, turns: int = 1) -> None:
     """So many answers are complete, with what can be done with them."""
     expect(page.locator(".turn .after:visible")).to_have_count(turns)
-
-
-def faults(page: Page) -> list[tuple[str, list[str]]]:
-    """What axe-core finds wrong for those who cannot see or point, serious or worse, with the elements."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("() => axe.run().then(result => result.violations)")
-    return [
-        (fault["id"], [node["html"] for node in fault["nodes"]])
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
 
 
 def test_from_the_banners_link_to_the_first_answer(stack: Stack, browser: Browser) -> None:
