@@ -122,10 +122,13 @@ def test_an_approval_and_a_question_are_answered_where_they_are_heard(stack: Sta
     with task_socket(stack.webs[0]) as socket:
         socket.send(wish(script + finish(2)))
         asked = socket.until("approval", phase="asked")["approval"]
+        # The execution follows its run: decided sooner, it would have nothing to wait for.
+        socket.until("task_progress", kind="execution", status="waiting", wait_reason="approval")
         socket.send({"type": "approve", "approval_id": asked["id"]})
         socket.until("approval", phase="decided")
         question = socket.until("clarification_needed")["question"]
         assert question["text"] == "Which colour?"
+        socket.until("task_progress", kind="execution", status="waiting", wait_reason="clarification")
         socket.send({"type": "answer", "question_id": question["id"], "answer": "Blue"})
         socket.until("task_progress", kind="clarification", phase="answered")
         frames, code = socket.until_closed()
