@@ -148,7 +148,10 @@ class Supervisor:
         workers = [slot.child for slot in self._workers if slot.child]
         for worker in workers:
             worker.ask_to_stop()
-        deadline = time.monotonic() + self._plan.drain_seconds + _DRAIN_MARGIN_SECONDS
+        # Without its Postgres no worker can store an end, nor give anything back.
+        drains = self._postgres is None or self._postgres.alive
+        drain_seconds = self._plan.drain_seconds if drains else 0
+        deadline = time.monotonic() + drain_seconds + _DRAIN_MARGIN_SECONDS
         for worker in workers:
             worker.stop(seconds=max(0.0, deadline - time.monotonic()))
         if self._postgres:
