@@ -3,7 +3,8 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 BASE_PYTHON := $(shell command -v python3.11 || command -v python3)
-JOBS ?= auto
+# One more than cores: many tests wait, for leases, deadlines and starts.
+JOBS ?= $(shell expr $$(nproc) + 1)
 TESTS ?= tests
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet
 COMPILE := $(PYTHON) -m piptools compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
@@ -23,7 +24,7 @@ run: $(VENV)/installed
 	@./penguin-web
 
 test: $(VENV)/installed-dev system-packages
-	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(VENV)/installed-dev
 	$(PYTHON) -m ruff check .

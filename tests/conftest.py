@@ -1,9 +1,21 @@
 """Fixtures that more than one folder of tests uses."""
 
+from pathlib import Path
+
 import pytest
 from django.db import close_old_connections
 
 from penguin_site import health, metrics, principals, rate_limits
+
+# Files are handed out in this order, so that no process is left alone with a long one: those that start servers and
+# wait for them come first, those of many short tests last.
+FOLDERS = ("e2e", "sdk", "site", "conversations", "ads", "tasks")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    place = {folder: number for number, folder in enumerate(FOLDERS)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(here).parts[0], len(FOLDERS)))
 
 
 @pytest.fixture(autouse=True)

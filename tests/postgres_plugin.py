@@ -18,6 +18,8 @@ from penguin_site.embedded_postgres import EmbeddedPostgres
 _PREFIX = "penguin-tests-"
 # A test database lives for minutes: nothing of it has to survive a power cut.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Each test process may have several webs and workers at once, each with a pool.
+_MANY = {"max_connections": "600"}
 _stop = None
 
 
@@ -46,7 +48,7 @@ def _start() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
     owner = DataDirOwner(directory, "a test run")
-    postgres = EmbeddedPostgres(owner, settings=_FAST)
+    postgres = EmbeddedPostgres(owner, settings=_FAST | _MANY)
 
     def stop() -> None:
         postgres.stop(seconds=3)

@@ -1,4 +1,4 @@
-"""Tests on real processes. One stack serves all tests of a pytest process; each test finds it whole."""
+"""Tests on real processes. One stack serves all of them in a pytest process; each test finds it whole."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ WEBS, WORKERS = 2, 2
 CHROMIUM = Path("/usr/bin/chromium")
 
 
-@pytest.fixture(scope="session")
+# Not of the session: idle webs and workers look at their tables every second, beside all tests that come later.
+@pytest.fixture(scope="package")
 def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(os.environ["DATABASE_URL"], tmp_path_factory.mktemp("stack")) as stack:
         yield stack

@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from conversations.core import cursors
+from conversations.live.outbox import ROOM_SECONDS
 from tests.chat_client import Answer, ChatClient
 from tests.e2e.answers import Asked, chat_clients
 from tests.processes import eventually
@@ -124,16 +126,31 @@ def memory_of(pid: int) -> int:
 
 async def test_a_reader_that_stops_is_closed_and_costs_nothing(stack: Stack) -> None:
     """Forty answers flow to one socket that nobody reads. Others read on meanwhile, at their pace."""
-    web = stack.webs[0]
+    closed = await flood_and_read(stack, rest=0)
+    if closed is None:
+        # Caught while it read the log, on a busy machine: a replay waits for its reader, though not for ever.
+        closed = await flood_and_read(stack, rest=ROOM_SECONDS + 5)
+    assert closed is not None
+    # Closed with the place where it can go on; or dropped, as it did not even read that.
+    if closed.rcvd:
+        assert closed.rcvd.code == 4008
+        assert cursors.parse(closed.rcvd.reason)
+
+
+async def flood_and_read(stack: Stack, *, rest: float) -> ConnectionClosed | None:
+    """How the socket was closed that forty answers went to, and that is read after `rest` seconds more."""
+    web, flood = stack.webs[0], uuid4().hex
     question = " ".join(["x" * 600] * 60) + "[[echo delay=10]]" * 10
-    finished = "SELECT count(*) FROM run JOIN conversation c ON c.id = conversation_id WHERE session_id LIKE 'flood-%%'"
-    finished += " AND run.status = 'completed'"
+    finished = (
+        "SELECT count(*) FROM run JOIN conversation c ON c.id = conversation_id"
+        f" WHERE session_id LIKE '{flood}-%%' AND run.status = 'completed'"
+    )
     slow = await connect_with_small_buffer(web)
     async with slow, chat_clients([web], 1) as (client,):
         await client.ask(Asked().text)
         before = most = memory_of(web.pid)
         for number in range(40):
-            await slow.send(json.dumps({"session_id": f"flood-{number}", "text": question}))
+            await slow.send(json.dumps({"session_id": f"{flood}-{number}", "text": question}))
         deadline = time.monotonic() + 120
         while stack.sql(finished) != [(40,)]:
             assert time.monotonic() < deadline
@@ -142,14 +159,15 @@ async def test_a_reader_that_stops_is_closed_and_costs_nothing(stack: Stack) -> 
             assert time.monotonic() - began < 5
             most = max(most, memory_of(web.pid))
         assert most - before < 40 * 1024 * 1024
-        with pytest.raises(ConnectionClosed) as closed:
+        await asyncio.sleep(rest)
+        try:
             async with asyncio.timeout(20):
                 while True:
                     await slow.recv()
-    # Closed with the place where it can go on; or dropped, as it did not even read that.
-    if closed.value.rcvd:
-        assert closed.value.rcvd.code == 4008
-        assert cursors.parse(closed.value.rcvd.reason)
+        except ConnectionClosed as closed:
+            return closed
+        except TimeoutError:
+            return None
 
 
 async def connect_with_small_buffer(web: Process) -> ClientConnection:
