@@ -80,7 +80,7 @@ def make_config(
 
 
 def _origin(base_url: str | None) -> str:
-    """The server's address, without one that of the environment; with the path of one of its APIs it is still the server's."""
+    """The server, by default that of the environment. The path of one of its APIs may stand behind it."""
     if base_url is None:
         base_url = os.environ.get("PENGUIN_BASE_URL") or DEFAULT_BASE_URL
     try:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from penguin_sdk import _conversations
@@ -30,6 +31,7 @@ class EventStream:
         self._config = config
         self._stream = stream
         self._socket: ClientConnection | None = None
+        self._exits = ExitStack()  # of the socket
         self._events = self._follow()
 
     @property
@@ -125,7 +127,8 @@ class EventStream:
         from websockets.sync.client import connect
 
         try:
-            self._socket = connect(self._config.socket_url(path), **socket_options(self._config))
+            opening = connect(self._config.socket_url(path), **socket_options(self._config))
+            self._socket = self._exits.enter_context(opening)
         except InvalidStatus as error:
             return refused_handshake(error.response.status_code)
         except (OSError, EOFError, WebSocketException) as error:
@@ -150,9 +153,8 @@ class EventStream:
             return None
 
     def _disconnect(self) -> None:
-        socket, self._socket = self._socket, None
-        if socket:
-            socket.close()
+        self._socket = None
+        self._exits.close()
 
 
 class ChatEvents(EventStream):
