@@ -23,7 +23,7 @@ def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
 
 @pytest.fixture
 def client(clients, proxy, server_key):
-    return clients.make(server_key=server_key, base_url=proxy.url, timeout_ms=60_000)
+    return clients.make(chat_api_key=server_key, base_url=proxy.url, timeout_ms=60_000)
 
 
 def tokens(stream) -> str:
@@ -49,13 +49,13 @@ def test_messages_are_answered(stack, client, proxy):
     assert proxy.paths() == ["message", "message"]
     assert client.chat.send("again", **mark)["response"] == default_answer("again", 2)
     accepted = client.chat.enqueue("later", session_id=session_id)
-    run = client.runs.wait(accepted["run_id"], timeout_ms=60_000)
-    assert (run["status"], client.runs.get(run["id"])["id"]) == ("completed", run["id"])
+    run = client.chat.wait(accepted["run_id"], timeout_ms=60_000)
+    assert (run["status"], client.chat.run(run["id"])["id"]) == ("completed", run["id"])
     found = client.conversations.get(session_id)
     assert [message["content"] for message in found["messages"] if message["role"] == "user"] == [
         "hello", "again", "later",
     ]  # fmt: skip
-    assert client.runs.list(session_id=session_id, limit=2)["runs"][0]["id"] == run["id"]
+    assert client.chat.runs(session_id=session_id, limit=2)["runs"][0]["id"] == run["id"]
     with pytest.raises(penguin_sdk.APIRequestError) as failed:
         client.chat.send("[[error=400]] refused")
     assert (failed.value.status, failed.value.body["retryable"]) == (502, False)
@@ -69,7 +69,7 @@ def test_a_server_that_cannot_wait_is_asked_again(stack, client, proxy):
     proxy.faults.append(Fault(status=202, body=body))
     answer = client.chat.send("once", client_message_id=mark)
     assert (answer["run_id"], answer["response"]) == (accepted["run_id"], default_answer("once"))
-    client.runs.wait(accepted["run_id"])
+    client.chat.wait(accepted["run_id"])
     proxy.only = "/message"
     proxy.faults.extend([Fault(status=202, body=body)] * 2)
     again = client.chat.send("once", client_message_id=mark)
@@ -113,7 +113,7 @@ def test_what_is_refused_is_raised(stack, client, clients, proxy):
     with pytest.raises(penguin_sdk.APIRequestError) as refused:
         next(iter(client.chat.stream("x", directory="/absolute/path/to/repo")))
     assert (refused.value.status, refused.value.code) == (400, "invalid_directory")
-    stranger = clients.make(server_key="wrong", base_url=proxy.url)
+    stranger = clients.make(chat_api_key="wrong", base_url=proxy.url)
     with pytest.raises(penguin_sdk.APIRequestError) as refused:
         next(iter(stranger.chat.stream("x")))
     assert (refused.value.status, refused.value.code) == (401, "authentication_failed")
@@ -146,14 +146,14 @@ def test_a_stream_waits_for_a_person(stack, client, tmp_path):
         seen.append(type(event))
         match event:
             case events.ApprovalEvent(phase="asked", approval=approval):
-                assert client.approvals.list()["count"] >= 1
-                assert client.approvals.get(approval["id"])["status"] == "pending"
-                assert stream.approve(approval["id"], scope="once")["status"] == "approved"
+                assert client.decisions.approvals()["count"] >= 1
+                assert client.decisions.approval(approval["id"])["status"] == "pending"
+                assert stream.approve(approval, scope="once")["status"] == "approved"
                 with pytest.raises(penguin_sdk.APIRequestError) as second:
                     stream.deny(approval["id"], feedback="no")
                 assert (second.value.status, second.value.code) == (409, "approval_decided")
             case events.QuestionEvent(phase="asked", question=question):
-                assert client.questions.list(session_id=session_id)["questions"]
+                assert client.decisions.questions(session_id=session_id)["questions"]
                 assert stream.answer(question["id"], "blue")["answer"] == "blue"
             case events.ToolEnded(action="execute_command"):
                 assert "hello" in str(event.result)
@@ -176,7 +176,7 @@ def test_conversations_usage_and_context_files(stack, client):
     assert client.context_files.load("facts.md", session_id=session_id)["session_id"] == session_id
     assert client.usage.get(session_id=session_id)["usage"]["main_model"]["total"] == 123
     assert client.usage.get()["usage"]["total"] >= 123
-    assert client.usage.of_session(session_id)["context_window"]["used"] > 0
+    assert client.usage.session(session_id)["context_window"]["used"] > 0
     assert client.conversations.search(q="rockhopper")["results"]
     copy = client.conversations.fork(session_id)
     listed = client.conversations.list(limit=2)
@@ -194,7 +194,7 @@ def test_projects_and_tasks(stack, client, proxy):
     project = client.projects.create(name=f"Website {uuid4().hex}", review_required=False)
     task = client.tasks.create(title="Look around", project_id=project["id"], priority=3)
     assert client.tasks.update(task["id"], description=finish(0, "Seen."))["priority"] == 3
-    started = client.tasks.execute_task(task["id"], time_limit=5)
+    started = client.tasks.execute_stored(task["id"], time_limit=5)
     ended = client.tasks.wait(started["execution_id"], timeout_ms=60_000)
     assert (ended["status"], ended["result"]["summary"]) == ("completed", "Seen.")
     assert client.tasks.get(task["id"])["status"] == "completed"
@@ -202,7 +202,7 @@ def test_projects_and_tasks(stack, client, proxy):
     assert client.tasks.start(task["id"])["status"] == "running"
     assert client.tasks.complete(task["id"], result="By hand.")["result"] == "By hand."
     assert client.tasks.list(project_id=project["id"])["tasks"][0]["id"] == task["id"]
-    assert client.executions.list(task_id=task["id"])["executions"][0]["id"] == started["execution_id"]
+    assert client.tasks.executions(task_id=task["id"])["executions"][0]["id"] == started["execution_id"]
     assert client.projects.get(project["id"])["tasks"]
     client.tasks.create(title="More", description=finish(0), project_id=project["id"])
     client.projects.run(project["id"], continuous=True)
@@ -217,14 +217,14 @@ def test_a_task_is_watched(stack, client, proxy):
         "go [[tokens=40 delay=30 step=0]]" + call("ask_user", 0, question="Red or blue?") + finish(1, "Blue.")
     )
     started = client.tasks.execute(name="Paint", description=script)
-    stream = client.tasks.stream(started["execution_id"])
+    stream = client.tasks.stream(started)
     seen, had = [], ""
     for number, event in enumerate(stream):
         seen.append(type(event))
         if isinstance(event, events.Token):
             had += event.text
         if isinstance(event, events.ClarificationNeeded):
-            client.tasks.answer(started["task_id"], "blue", question_id=event.question["id"])
+            client.tasks.clarify(started["task_id"], "blue", question_id=event.question["id"])
         if number in (3, 9, 14):
             proxy.cut_sockets()
     end = stream.result()
@@ -238,11 +238,11 @@ def test_a_task_is_watched(stack, client, proxy):
     assert isinstance(over[-1], events.TaskEnded)
 
     slow = client.tasks.execute(name="Slow", description="[[tokens=400 delay=50]]")["execution_id"]
-    client.executions.pause(slow)
-    client.executions.resume(slow, time_limit=5)
+    client.tasks.pause(slow)
+    client.tasks.resume(slow, time_limit=5)
     watching = client.tasks.stream(slow)
     with pytest.raises(penguin_sdk.TimeoutError):
         client.tasks.wait(slow, timeout_ms=300)
     watching.cancel()
     assert watching.result().status == "cancelled"
-    assert client.executions.cancel(slow)["status"] == "cancelled"
+    assert client.tasks.cancel(slow)["status"] == "cancelled"

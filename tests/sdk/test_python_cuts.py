@@ -22,7 +22,7 @@ class Reader:
 
     def __init__(self, name: str, url: str) -> None:
         self.text = f"{name} {uuid4().hex}"
-        self.options: dict[str, Any] = {"server_key": KEY, "base_url": url, "reconnect_ms": 120_000}
+        self.options: dict[str, Any] = {"chat_api_key": KEY, "base_url": url, "reconnect_ms": 120_000}
         self.parts: dict[str, str] = {}
         self.dropped = 0
         self.end: events.StreamEvent | None = None

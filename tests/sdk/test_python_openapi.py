@@ -289,6 +289,8 @@ def type_of(schema: Mapping[str, Any]) -> str:
 def example_of(hint: Any) -> Any:
     while get_origin(hint) in (Required, NotRequired, Annotated):
         hint = get_args(hint)[0]
+    if get_origin(hint) in (Union, UnionType):  # an id, or what has one
+        hint = get_args(hint)[0]
     if get_origin(hint) is Literal:
         return get_args(hint)[0]
     return {str: "x", int: 1, bool: True}[hint]

@@ -11,7 +11,7 @@ async def ask(question: str) -> str:
 
 
 async def main(directory: str, text: str) -> None:
-    async with AsyncPenguinClient(server_key="your-key") as client:
+    async with AsyncPenguinClient(chat_api_key="your-key") as client:
         stream = client.chat.stream(text, directory=directory)
         async for event in stream:
             match event:
@@ -24,11 +24,11 @@ async def main(directory: str, text: str) -> None:
                 case events.ApprovalEvent(phase="asked", approval=approval):
                     said = await ask(f"\n{approval['tool_name']} {approval['resource']}? [y/n] ")
                     if said == "y":
-                        await stream.approve(approval["id"])
+                        await stream.approve(approval)
                     else:
-                        await stream.deny(approval["id"], feedback="Find another way.")
+                        await stream.deny(approval, feedback="Find another way.")
                 case events.QuestionEvent(phase="asked", question=question):
-                    await stream.answer(question["id"], await ask(f"\n{question['text']} "))
+                    await stream.answer(question, await ask(f"\n{question['text']} "))
         print()
 
 

@@ -39,18 +39,18 @@ class AsyncPenguinClient:
         self,
         api_key: str | None = None,
         *,
-        server_key: str | None = None,
+        chat_api_key: str | None = None,
         base_url: str | None = None,
         supabase_anon_key: str | None = None,
         agent_id: str | None = None,
         timeout_ms: int = 10_000,
         max_retries: int = 2,
-        reconnect_ms: int = 60_000,
+        reconnect_ms: int = 120_000,
         debug: bool = False,
     ) -> None:
         self._config = make_config(
             api_key=api_key,
-            server_key=server_key,
+            chat_api_key=chat_api_key,
             base_url=base_url,
             supabase_anon_key=supabase_anon_key,
             agent_id=agent_id,
@@ -66,13 +66,10 @@ class AsyncPenguinClient:
         self._pending: set[asyncio.Task[None]] = set()
         self.sessions = groups.AsyncSessions(self._run, self._config)
         self.chat = groups.AsyncChat(self._run, self._config)
-        self.runs = groups.AsyncRuns(self._run, self._config)
-        self.approvals = groups.AsyncApprovals(self._run, self._config)
-        self.questions = groups.AsyncQuestions(self._run, self._config)
+        self.decisions = groups.AsyncDecisions(self._run, self._config)
         self.conversations = groups.AsyncConversations(self._run, self._config)
         self.projects = groups.AsyncProjects(self._run, self._config)
         self.tasks = groups.AsyncTasks(self._run, self._config)
-        self.executions = groups.AsyncExecutions(self._run, self._config)
         self.usage = groups.AsyncUsage(self._run, self._config)
         self.context_files = groups.AsyncContextFiles(self._run, self._config)
 

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Unpack
 
 from penguin_sdk import _ads, _conversations, _tasks
-from penguin_sdk._checks import identifier
 from penguin_sdk._methods import AsyncGroup, waiting
-from penguin_sdk.types import chat
+from penguin_sdk.types import chat, tasks
 
 if TYPE_CHECKING:  # imported when the first stream is made: a program that has none starts sooner
     from penguin_sdk._async_stream import AsyncChatEvents, AsyncTaskEvents
@@ -25,6 +24,11 @@ class AsyncChat(AsyncGroup):
 
     send = waiting(_conversations.send)
     enqueue = waiting(_conversations.enqueue)
+    run = waiting(_conversations.get_run)
+    runs = waiting(_conversations.list_runs)
+    wait = waiting(_conversations.wait_for_run)
+    cancel = waiting(_conversations.cancel_run)
+    retry = waiting(_conversations.retry_run)
 
     def stream(self, text: str, **fields: Unpack[chat.MessageOptions]) -> "AsyncChatEvents":
         """Send a message and read the answer as it is written; it is sent with the first event that is asked for."""
@@ -34,27 +38,14 @@ class AsyncChat(AsyncGroup):
         return AsyncChatEvents(self._run, self._config, ChatStream(_conversations.message(text, fields)))
 
 
-class AsyncRuns(AsyncGroup):
-    get = waiting(_conversations.get_run)
-    list = waiting(_conversations.list_runs)
-    wait = waiting(_conversations.wait_for_run)
-    cancel = waiting(_conversations.cancel_run)
-    retry = waiting(_conversations.retry_run)
+class AsyncDecisions(AsyncGroup):
+    """What waits for a person: a yes or no to a tool call, an answer to a question."""
 
-
-class AsyncApprovals(AsyncGroup):
-    """Tool calls that wait for a person."""
-
-    list = waiting(_conversations.list_approvals)
-    get = waiting(_conversations.get_approval)
+    approvals = waiting(_conversations.list_approvals)
+    approval = waiting(_conversations.get_approval)
     approve = waiting(_conversations.approve)
     deny = waiting(_conversations.deny)
-
-
-class AsyncQuestions(AsyncGroup):
-    """What agents ask."""
-
-    list = waiting(_conversations.list_questions)
+    questions = waiting(_conversations.list_questions)
     answer = waiting(_conversations.answer_question)
 
 
@@ -91,34 +82,29 @@ class AsyncTasks(AsyncGroup):
     complete = waiting(_tasks.complete_task)
     reopen = waiting(_tasks.reopen_task)
     execute = waiting(_tasks.execute)
-    execute_task = waiting(_tasks.execute_task)
+    execute_stored = waiting(_tasks.execute_stored)
     wait = waiting(_tasks.wait_for_execution)
-    answer = waiting(_tasks.answer_clarification)
-
-    def stream(self, execution_id: str) -> "AsyncTaskEvents":
-        """Watch an execution from its beginning to its end, also one that is over."""
-        from penguin_sdk._async_stream import AsyncTaskEvents
-        from penguin_sdk._stream import TaskStream
-
-        return AsyncTaskEvents(self._run, self._config, TaskStream(identifier("execution_id", execution_id)))
-
-
-class AsyncExecutions(AsyncGroup):
-    """Agents at work."""
-
-    list = waiting(_tasks.list_executions)
-    get = waiting(_tasks.get_execution)
+    clarify = waiting(_tasks.clarify)
+    executions = waiting(_tasks.list_executions)
+    execution = waiting(_tasks.get_execution)
     cancel = waiting(_tasks.cancel_execution)
     pause = waiting(_tasks.pause_execution)
     resume = waiting(_tasks.resume_execution)
     diff = waiting(_tasks.get_execution_diff)
+
+    def stream(self, execution: str | tasks.ExecutionStarted) -> "AsyncTaskEvents":
+        """Watch an execution from its beginning to its end, also one that is over."""
+        from penguin_sdk._async_stream import AsyncTaskEvents
+        from penguin_sdk._stream import TaskStream
+
+        return AsyncTaskEvents(self._run, self._config, TaskStream(_tasks.execution_id_of(execution)))
 
 
 class AsyncUsage(AsyncGroup):
     """Tokens and cost."""
 
     get = waiting(_conversations.get_usage)
-    of_session = waiting(_conversations.get_session_usage)
+    session = waiting(_conversations.get_session_usage)
 
 
 class AsyncContextFiles(AsyncGroup):

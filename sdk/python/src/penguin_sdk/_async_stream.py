@@ -68,20 +68,22 @@ class AsyncEventStream:
         if self._stream.has_begun:
             await self._say(json.dumps(self._stream.cancel_frame()))
 
-    async def approve(self, approval_id: str, **fields: Unpack[chat.ApproveFields]) -> chat.Approval:
+    async def approve(
+        self, approval: str | chat.Approval, **fields: Unpack[chat.ApproveFields]
+    ) -> chat.Approval:
         """Lets a tool call run: once, or for what `scope` says."""
-        approval: chat.Approval = await self._run(_conversations.approve(approval_id, **fields))
-        return approval
+        decided: chat.Approval = await self._run(_conversations.approve(approval, **fields))
+        return decided
 
-    async def deny(self, approval_id: str, **fields: Unpack[chat.DenyFields]) -> chat.Approval:
+    async def deny(self, approval: str | chat.Approval, **fields: Unpack[chat.DenyFields]) -> chat.Approval:
         """Refuses a tool call."""
-        approval: chat.Approval = await self._run(_conversations.deny(approval_id, **fields))
-        return approval
+        decided: chat.Approval = await self._run(_conversations.deny(approval, **fields))
+        return decided
 
-    async def answer(self, question_id: str, answer: str) -> chat.Question:
+    async def answer(self, question: str | chat.Question, answer: str) -> chat.Question:
         """Answers what the agent asked."""
-        question: chat.Question = await self._run(_conversations.answer_question(question_id, answer))
-        return question
+        answered: chat.Question = await self._run(_conversations.answer_question(question, answer))
+        return answered
 
     async def _last(self) -> StreamEvent:
         async for _ in self._events:

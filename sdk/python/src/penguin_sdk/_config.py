@@ -21,7 +21,7 @@ class Config(NamedTuple):
 
     base_url: str
     ads_key: str | None
-    server_key: str | None
+    chat_api_key: str | None
     anon_key: str | None
     agent_id: str | None
     timeout_ms: int
@@ -41,8 +41,8 @@ class Config(NamedTuple):
     def headers(self, api: Api) -> dict[str, str]:
         headers = {"User-Agent": USER_AGENT}
         if api == "agent":
-            if self.server_key:
-                headers["X-API-Key"] = self.server_key
+            if self.chat_api_key:
+                headers["X-API-Key"] = self.chat_api_key
             return headers
         if self.ads_key:
             headers["X-AM-API-Key"] = self.ads_key
@@ -54,7 +54,7 @@ class Config(NamedTuple):
 def make_config(
     *,
     api_key: str | None,
-    server_key: str | None,
+    chat_api_key: str | None,
     base_url: str | None,
     supabase_anon_key: str | None,
     agent_id: str | None,
@@ -64,12 +64,12 @@ def make_config(
     debug: bool,
 ) -> Config:
     """ValidationError for what cannot work. An `api_key` that is none of the marketplace is one of the server."""
-    api_key, server_key = _key("api_key", api_key), _key("server_key", server_key)
+    api_key, chat_api_key = _key("api_key", api_key), _key("chat_api_key", chat_api_key)
     is_ads_key = api_key is not None and api_key.startswith(_ADS_KEYS)
     return Config(
         base_url=_origin(base_url),
-        ads_key=api_key if is_ads_key or server_key else None,
-        server_key=server_key or (None if is_ads_key else api_key),
+        ads_key=api_key if is_ads_key or chat_api_key else None,
+        chat_api_key=chat_api_key or (None if is_ads_key else api_key),
         anon_key=_key("supabase_anon_key", supabase_anon_key),
         agent_id=agent_id,
         timeout_ms=_number("timeout_ms", timeout_ms, least=1),
@@ -91,7 +91,7 @@ def _origin(base_url: str | None) -> str:
     if not is_usable or parts.query or parts.fragment or parts.username is not None:
         raise ValidationError("base_url must be an address like http://127.0.0.1:9000.")
     base_url = base_url.rstrip("/")
-    for prefix in PREFIXES.values():
+    for prefix in ("/api-v1", *PREFIXES.values()):
         base_url = base_url.removesuffix(prefix)
     return base_url
 

@@ -47,7 +47,7 @@ def send(
 
 
 def enqueue(text: str, **fields: Unpack[chat.MessageOptions]) -> Steps[chat.Accepted]:
-    """Send a message and return at once; see `runs.wait`."""
+    """Send a message and return at once; see `chat.wait`."""
     return ask(post("agent", "/chat/message", {**message(text, fields), "wait": False}))
 
 
@@ -130,16 +130,24 @@ def get_approval(approval_id: str) -> Steps[chat.Approval]:
     return ask(get("agent", f"/approvals/{part('approval_id', approval_id)}"))
 
 
-def approve(approval_id: str, **fields: Unpack[chat.ApproveFields]) -> Steps[chat.Approval]:
-    """Let a tool call run: once, or for what `scope` says. The first decision stands (409 `approval_decided`)."""
-    body = checked(chat.ApproveFields, fields)
-    return ask(post("agent", f"/approvals/{part('approval_id', approval_id)}/approve", body))
+def approve(approval: str | chat.Approval, **fields: Unpack[chat.ApproveFields]) -> Steps[chat.Approval]:
+    """Let a tool call run: once, or for what `scope` says. The first decision stands (409 `approval_decided`).
+
+    Given the approval itself, the yes is for exactly what it shows.
+    """
+    return _decide(approval, "approve", checked(chat.ApproveFields, fields))
 
 
-def deny(approval_id: str, **fields: Unpack[chat.DenyFields]) -> Steps[chat.Approval]:
+def deny(approval: str | chat.Approval, **fields: Unpack[chat.DenyFields]) -> Steps[chat.Approval]:
     """Refuse a tool call; the model is told `feedback`."""
-    body = checked(chat.DenyFields, fields)
-    return ask(post("agent", f"/approvals/{part('approval_id', approval_id)}/deny", body))
+    return _decide(approval, "deny", checked(chat.DenyFields, fields))
+
+
+def _decide(approval: str | chat.Approval, verb: str, body: dict[str, Any]) -> Steps[chat.Approval]:
+    if not isinstance(approval, str):
+        body.setdefault("digest", approval["digest"])
+        approval = approval["id"]
+    return ask(post("agent", f"/approvals/{part('approval', approval)}/{verb}", body))
 
 
 def list_questions(**query: Unpack[chat.QuestionQuery]) -> Steps[chat.QuestionList]:
@@ -147,10 +155,11 @@ def list_questions(**query: Unpack[chat.QuestionQuery]) -> Steps[chat.QuestionLi
     return ask(get("agent", "/questions", checked(chat.QuestionQuery, query)))
 
 
-def answer_question(question_id: str, answer: str) -> Steps[chat.Question]:
+def answer_question(question: str | chat.Question, answer: str) -> Steps[chat.Question]:
     """Answer an agent's question."""
     body = checked(chat.AnswerFields, {"answer": answer})
-    return ask(post("agent", f"/questions/{part('question_id', question_id)}/answer", body))
+    question_id = question if isinstance(question, str) else question["id"]
+    return ask(post("agent", f"/questions/{part('question', question_id)}/answer", body))
 
 
 # Conversations

@@ -38,7 +38,7 @@ BACKGROUND_THREADS = 2
 class PenguinClient:
     """Penguin's ads marketplace and agent server. May be used by several threads; close it, or use it in `with`.
 
-    `api_key`: `am_...` of the marketplace, or a key of the server. With both, name the latter `server_key`.
+    `api_key`: `am_...` of the marketplace, or a key of the server. With both, the latter is `chat_api_key`.
     `timeout_ms` is for each attempt; GET requests and `track_event` have `max_retries` more of them.
     """
 
@@ -46,18 +46,18 @@ class PenguinClient:
         self,
         api_key: str | None = None,
         *,
-        server_key: str | None = None,
+        chat_api_key: str | None = None,
         base_url: str | None = None,
         supabase_anon_key: str | None = None,
         agent_id: str | None = None,
         timeout_ms: int = 10_000,
         max_retries: int = 2,
-        reconnect_ms: int = 60_000,
+        reconnect_ms: int = 120_000,
         debug: bool = False,
     ) -> None:
         self._config = make_config(
             api_key=api_key,
-            server_key=server_key,
+            chat_api_key=chat_api_key,
             base_url=base_url,
             supabase_anon_key=supabase_anon_key,
             agent_id=agent_id,
@@ -75,13 +75,10 @@ class PenguinClient:
         self._pending: set[Future[None]] = set()
         self.sessions = groups.Sessions(self._run, self._config)
         self.chat = groups.Chat(self._run, self._config)
-        self.runs = groups.Runs(self._run, self._config)
-        self.approvals = groups.Approvals(self._run, self._config)
-        self.questions = groups.Questions(self._run, self._config)
+        self.decisions = groups.Decisions(self._run, self._config)
         self.conversations = groups.Conversations(self._run, self._config)
         self.projects = groups.Projects(self._run, self._config)
         self.tasks = groups.Tasks(self._run, self._config)
-        self.executions = groups.Executions(self._run, self._config)
         self.usage = groups.Usage(self._run, self._config)
         self.context_files = groups.ContextFiles(self._run, self._config)
 

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Unpack
 
 from penguin_sdk import _ads, _conversations, _tasks
-from penguin_sdk._checks import identifier
 from penguin_sdk._methods import Group, blocking
-from penguin_sdk.types import chat
+from penguin_sdk.types import chat, tasks
 
 if TYPE_CHECKING:  # imported when the first stream is made: a program that has none starts sooner
     from penguin_sdk._sync_stream import ChatEvents, TaskEvents
@@ -25,6 +24,11 @@ class Chat(Group):
 
     send = blocking(_conversations.send)
     enqueue = blocking(_conversations.enqueue)
+    run = blocking(_conversations.get_run)
+    runs = blocking(_conversations.list_runs)
+    wait = blocking(_conversations.wait_for_run)
+    cancel = blocking(_conversations.cancel_run)
+    retry = blocking(_conversations.retry_run)
 
     def stream(self, text: str, **fields: Unpack[chat.MessageOptions]) -> "ChatEvents":
         """Send a message and read the answer as it is written; it is sent with the first event that is asked for."""
@@ -34,27 +38,14 @@ class Chat(Group):
         return ChatEvents(self._run, self._config, ChatStream(_conversations.message(text, fields)))
 
 
-class Runs(Group):
-    get = blocking(_conversations.get_run)
-    list = blocking(_conversations.list_runs)
-    wait = blocking(_conversations.wait_for_run)
-    cancel = blocking(_conversations.cancel_run)
-    retry = blocking(_conversations.retry_run)
+class Decisions(Group):
+    """What waits for a person: a yes or no to a tool call, an answer to a question."""
 
-
-class Approvals(Group):
-    """Tool calls that wait for a person."""
-
-    list = blocking(_conversations.list_approvals)
-    get = blocking(_conversations.get_approval)
+    approvals = blocking(_conversations.list_approvals)
+    approval = blocking(_conversations.get_approval)
     approve = blocking(_conversations.approve)
     deny = blocking(_conversations.deny)
-
-
-class Questions(Group):
-    """What agents ask."""
-
-    list = blocking(_conversations.list_questions)
+    questions = blocking(_conversations.list_questions)
     answer = blocking(_conversations.answer_question)
 
 
@@ -91,34 +82,29 @@ class Tasks(Group):
     complete = blocking(_tasks.complete_task)
     reopen = blocking(_tasks.reopen_task)
     execute = blocking(_tasks.execute)
-    execute_task = blocking(_tasks.execute_task)
+    execute_stored = blocking(_tasks.execute_stored)
     wait = blocking(_tasks.wait_for_execution)
-    answer = blocking(_tasks.answer_clarification)
-
-    def stream(self, execution_id: str) -> "TaskEvents":
-        """Watch an execution from its beginning to its end, also one that is over."""
-        from penguin_sdk._stream import TaskStream
-        from penguin_sdk._sync_stream import TaskEvents
-
-        return TaskEvents(self._run, self._config, TaskStream(identifier("execution_id", execution_id)))
-
-
-class Executions(Group):
-    """Agents at work."""
-
-    list = blocking(_tasks.list_executions)
-    get = blocking(_tasks.get_execution)
+    clarify = blocking(_tasks.clarify)
+    executions = blocking(_tasks.list_executions)
+    execution = blocking(_tasks.get_execution)
     cancel = blocking(_tasks.cancel_execution)
     pause = blocking(_tasks.pause_execution)
     resume = blocking(_tasks.resume_execution)
     diff = blocking(_tasks.get_execution_diff)
+
+    def stream(self, execution: str | tasks.ExecutionStarted) -> "TaskEvents":
+        """Watch an execution from its beginning to its end, also one that is over."""
+        from penguin_sdk._stream import TaskStream
+        from penguin_sdk._sync_stream import TaskEvents
+
+        return TaskEvents(self._run, self._config, TaskStream(_tasks.execution_id_of(execution)))
 
 
 class Usage(Group):
     """Tokens and cost."""
 
     get = blocking(_conversations.get_usage)
-    of_session = blocking(_conversations.get_session_usage)
+    session = blocking(_conversations.get_session_usage)
 
 
 class ContextFiles(Group):

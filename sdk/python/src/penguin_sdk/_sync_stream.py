@@ -69,20 +69,20 @@ class EventStream:
         if self._stream.has_begun:
             self._say(json.dumps(self._stream.cancel_frame()))
 
-    def approve(self, approval_id: str, **fields: Unpack[chat.ApproveFields]) -> chat.Approval:
+    def approve(self, approval: str | chat.Approval, **fields: Unpack[chat.ApproveFields]) -> chat.Approval:
         """Lets a tool call run: once, or for what `scope` says."""
-        approval: chat.Approval = self._run(_conversations.approve(approval_id, **fields))
-        return approval
+        decided: chat.Approval = self._run(_conversations.approve(approval, **fields))
+        return decided
 
-    def deny(self, approval_id: str, **fields: Unpack[chat.DenyFields]) -> chat.Approval:
+    def deny(self, approval: str | chat.Approval, **fields: Unpack[chat.DenyFields]) -> chat.Approval:
         """Refuses a tool call."""
-        approval: chat.Approval = self._run(_conversations.deny(approval_id, **fields))
-        return approval
+        decided: chat.Approval = self._run(_conversations.deny(approval, **fields))
+        return decided
 
-    def answer(self, question_id: str, answer: str) -> chat.Question:
+    def answer(self, question: str | chat.Question, answer: str) -> chat.Question:
         """Answers what the agent asked."""
-        question: chat.Question = self._run(_conversations.answer_question(question_id, answer))
-        return question
+        answered: chat.Question = self._run(_conversations.answer_question(question, answer))
+        return answered
 
     def _last(self) -> StreamEvent:
         for _ in self._events:

@@ -2,7 +2,7 @@
 
 from typing import Unpack
 
-from penguin_sdk._checks import checked
+from penguin_sdk._checks import checked, identifier
 from penguin_sdk._conversations import until_ended
 from penguin_sdk._steps import Steps, ask, delete, get, part, patch, post
 from penguin_sdk.types import tasks
@@ -112,25 +112,32 @@ def execute(**fields: Unpack[tasks.ExecuteFields]) -> Steps[tasks.ExecutionStart
     return ask(post("agent", "/tasks/execute", checked(tasks.ExecuteFields, fields)))
 
 
-def execute_task(task_id: str, **fields: Unpack[tasks.ExecutionFields]) -> Steps[tasks.ExecutionStarted]:
+def execute_stored(task_id: str, **fields: Unpack[tasks.ExecutionFields]) -> Steps[tasks.ExecutionStarted]:
     """Have an agent do a stored task, which has to be active and ready."""
     return ask(post("agent", f"{_task(task_id)}/execute", checked(tasks.ExecutionFields, fields)))
 
 
-def wait_for_execution(execution_id: str, *, timeout_ms: int | None = None) -> Steps[tasks.ExecutionDetail]:
+def wait_for_execution(
+    execution: str | tasks.ExecutionStarted, *, timeout_ms: int | None = None
+) -> Steps[tasks.ExecutionDetail]:
     """The execution when it has ended; TimeoutError when that takes longer, and the execution goes on."""
+    execution_id = execution_id_of(execution)
     return until_ended(
         get_execution(execution_id), lambda: get_execution(execution_id), ENDED_EXECUTION, timeout_ms
     )
 
 
-def answer_clarification(
-    task_id: str, answer: str, *, question_id: str | None = None
-) -> Steps[tasks.Execution]:
+def clarify(task_id: str, answer: str, *, question_id: str | None = None) -> Steps[tasks.Execution]:
     """Answer what the agent asked; 409 `no_clarification` when nothing is asked."""
     fields = {"answer": answer} | ({} if question_id is None else {"question_id": question_id})
     body = checked(tasks.ClarificationFields, fields)
     return ask(post("agent", f"{_task(task_id)}/clarification/resume", body))
+
+
+def execution_id_of(execution: str | tasks.ExecutionStarted) -> str:
+    """Of an execution that is named, or of what `execute` has answered."""
+    named = execution if isinstance(execution, str) else execution["execution_id"]
+    return identifier("execution_id", named)
 
 
 def _execution(execution_id: str) -> str:
