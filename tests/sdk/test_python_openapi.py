@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -296,10 +297,17 @@ def example_of(hint: Any) -> Any:
     return {str: "x", int: 1, bool: True}[hint]
 
 
-def test_the_package_is_strictly_typed_and_small_to_import() -> None:
+def test_package_samples_and_readme_are_strictly_typed(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
+    for number, block in enumerate(blocks):
+        (tmp_path / f"readme_{number}.py").write_text(block)
+    files = ["src/penguin_sdk", "samples", *map(str, sorted(tmp_path.glob("*.py")))]
+    mypy = subprocess.run([sys.executable, "-m", "mypy", *files], cwd=PACKAGE, capture_output=True, text=True)
+    assert mypy.returncode == 0, mypy.stdout + mypy.stderr
+
+
+def test_importing_is_quick() -> None:
     """httpx, websockets and asyncio take most of the time that there is; they are imported when they are needed."""
-    mypy = subprocess.run([sys.executable, "-m", "mypy"], cwd=PACKAGE, capture_output=True, text=True)
-    assert mypy.returncode == 0, mypy.stdout
     heavy = "('httpx', 'websockets', 'asyncio', 'dataclasses', 'ssl')"
     code = (
         f"import sys, time, penguin_sdk; print([m for m in {heavy} if m in sys.modules], time.process_time())"

@@ -6,6 +6,7 @@ from the number of code points that arrived. So nothing is lost and nothing come
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from penguin_sdk.errors import APIRequestError, NetworkError, StreamLostError
@@ -13,6 +14,7 @@ from penguin_sdk.events import (
     Completed,
     PartDropped,
     Reasoning,
+    RunFailed,
     StreamEvent,
     TaskEnded,
     TaskMessage,
@@ -25,7 +27,7 @@ CONTROL = frozenset({"synced", "pong"})
 LOST = frozenset({"replay_gap", "cursor_reset"})
 # Only parts that are still open matter to a resumption; they are the newest ones.
 MOST_PARTS_TOLD = 200
-PIECES = (Token, Reasoning, ToolOutput)
+_FAILURE = "failure"
 
 
 class OutOfStep(Exception):
@@ -47,7 +49,7 @@ class Stream:
         self._parts: dict[str, str] = {}  # of text, in order
         self._lengths: dict[str, int] = {}  # of all that is written piece by piece
         self._dropped: set[str] = set()
-        self._said: set[str] = set()  # ids of messages, which have no cursor
+        self._said: set[str] = set()
 
     @property
     def text(self) -> str:
@@ -89,8 +91,8 @@ class Stream:
             return None
         if not self.concerns(name, data):
             return None
-        event = event_of(name, data)
-        if not self._is_news(event):
+        event = self._news(event_of(name, data))
+        if event is None:
             return None
         if cursor := data.get("cursor"):
             self.cursor = cursor
@@ -101,40 +103,43 @@ class Stream:
     def concerns(self, name: str, data: Mapping[str, Any]) -> bool:
         raise NotImplementedError
 
-    def _is_news(self, event: StreamEvent) -> bool:
-        if isinstance(event, PIECES):
-            return self._take_piece(event)
-        if isinstance(event, PartDropped):
-            self._dropped.add(event.part_id)
-            self._parts.pop(event.part_id, None)
-            self._lengths.pop(event.part_id, None)
-        name = (
-            event.message_id
-            if isinstance(event, TaskMessage)
-            else "error"
-            if event.event == "error"
-            else None
-        )
-        if name is None:
-            return True
+    def _news(self, event: StreamEvent) -> StreamEvent | None:
+        """What of it is new."""
+        match event:
+            case ToolOutput():
+                new, offset = self._rest(event.tool_call_id, event.output, event.offset)
+                return replace(event, output=new, offset=offset) if new else None
+            case Token() | Reasoning():
+                new, offset = self._rest(event.part_id, event.text, event.offset)
+                if new and isinstance(event, Token):
+                    self._parts[event.part_id] = self._parts.get(event.part_id, "") + new
+                return replace(event, text=new, offset=offset) if new else None
+            case PartDropped(part_id=part_id):
+                self._dropped.add(part_id)
+                self._parts.pop(part_id, None)
+                self._lengths.pop(part_id, None)
+            case TaskMessage(message_id=name):
+                return event if self._is_first(name) else None
+            case RunFailed():
+                return event if self._is_first(_FAILURE) else None
+        return event
+
+    def _is_first(self, name: str) -> bool:
+        """Of what has no cursor and may come again."""
         is_first = name not in self._said
         self._said.add(name)
         return is_first
 
-    def _take_piece(self, event: Token | Reasoning | ToolOutput) -> bool:
-        if isinstance(event, ToolOutput):
-            part_id, text = event.tool_call_id, event.output
-        else:
-            part_id, text = event.part_id, event.text
+    def _rest(self, part_id: str, text: str, offset: int) -> tuple[str, int]:
+        """What of a piece follows what there is of its part, and where."""
         had = self._lengths.get(part_id, 0)
-        if event.offset > had:
+        if part_id in self._dropped:
+            return "", offset
+        if offset > had:
             raise OutOfStep
-        if event.offset < had or part_id in self._dropped:
-            return False
-        self._lengths[part_id] = had + len(text)
-        if isinstance(event, Token):
-            self._parts[part_id] = self._parts.get(part_id, "") + text
-        return True
+        new = text[had - offset :]
+        self._lengths[part_id] = had + len(new)
+        return new, had
 
     def _refused(self, data: Mapping[str, Any]) -> None:
         """An answer to one of our frames. A cancel that comes too late is none to speak of."""
