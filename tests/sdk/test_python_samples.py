@@ -1,6 +1,7 @@
 """Every sample of the SDK's README and of `samples/`, and the reference's own Python sample, run as they are printed.
 
-Only keys and addresses are put in. The usage guide's Python samples run in `tests/e2e/test_guide_samples.py`.
+Only keys, addresses and names that must be new are put in. The usage guide's Python samples run in
+`tests/e2e/test_guide_samples.py`.
 """
 
 import os
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -25,10 +27,11 @@ Ran = subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def run(marketplace: Stack, agent: dict[str, Any], tmp_path: Path) -> Any:
-    def run(text: str, *arguments: str, said: str = "", **replacing: str) -> Ran:
+    def run(text: str, *arguments: str, said: str = "", warnings: str = "error") -> Ran:
         ours: Mapping[str, str] = {
             "am_test_...": agent["test_api_key"], "am_live_your_key": agent["test_api_key"],
             "agt_your_id": agent["agent_id"], "your-key": KEY, "http://127.0.0.1:9000": marketplace.webs[0].http,
+            "MyBot": f"MyBot {uuid4().hex}", "Website Development": f"Website {uuid4().hex}",
         }  # fmt: skip
         for printed, value in ours.items():
             text = text.replace(printed, value)
@@ -36,7 +39,7 @@ def run(marketplace: Stack, agent: dict[str, Any], tmp_path: Path) -> Any:
         sample.write_text(text)
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         env = {**kept, "PYTHONPATH": str(PACKAGE / "src"), "PENGUIN_BASE_URL": marketplace.webs[0].http,
-               "LC_ALL": "C.UTF-8", "PYTHONWARNINGS": "error"}  # fmt: skip
+               "LC_ALL": "C.UTF-8", "PYTHONWARNINGS": warnings}  # fmt: skip
         command = [sys.executable, str(sample), *arguments]
         ran = subprocess.run(
             command, input=said, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120
@@ -69,6 +72,20 @@ def test_ads(run: Any) -> None:
     lines = run(FILES["ads.py"]).stdout.splitlines()
     assert lines[2].startswith("Feedback recorded.")
     assert lines[-1].startswith("Service completed successfully.")
+
+
+def test_impressions_of_a_program_that_just_ends(run: Any, marketplace: Stack) -> None:
+    """It closes nothing, and they are reported all the same."""
+    ad = """
+from penguin_sdk import PenguinClient
+for unit in PenguinClient(api_key="am_test_...").decide_from_context(context="I need a tax accountant")["units"]:
+    print(unit["tracking_token"], unit["_meta"]["unit_id"])
+"""
+    counted = "SELECT count(*) FROM ad_event WHERE kind = 'impression'"
+    ((before,),) = marketplace.sql(counted)
+    shown = run(ad, warnings="ignore").stdout.splitlines()
+    assert len(shown) == 2
+    assert marketplace.sql(counted) == [(before + 2,)]
 
 
 def test_error_handling(run: Any) -> None:
