@@ -207,8 +207,9 @@ def test_what_a_stream_cannot_go_on_from() -> None:
     with pytest.raises(StreamLostError) as lost:
         stream.take(frame("replay_gap", run_id=None, snapshot="/"))
     assert (lost.value.session_id, lost.value.run_id) == ("s", "r")
-    with pytest.raises(NetworkError):
-        stream.take("<html>")
+    for wrong in ("<html>", "[]", '{"event": 1}', frame("token", part_id="p")):
+        with pytest.raises(NetworkError):
+            stream.take(wrong)
 
 
 def test_a_stream_of_a_task() -> None:
@@ -246,6 +247,17 @@ def test_following_connects_again_with_what_it_has() -> None:
     assert isinstance(steps.send(COMPLETE), events.Completed)
     with pytest.raises(StopIteration):
         next(steps)
+
+
+def test_a_server_that_never_goes_on_is_given_up() -> None:
+    steps = follow(ChatStream({"text": "x"}), PenguinClient(reconnect_ms=0)._config)
+    next(steps)
+    for answer in (None, None):
+        steps.send(answer)
+    assert isinstance(steps.send(START), events.Started)
+    next(steps)
+    with pytest.raises(NetworkError):
+        steps.send(token("b", 5))
 
 
 @pytest.mark.parametrize("status", [503, 429])

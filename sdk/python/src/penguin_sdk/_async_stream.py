@@ -140,9 +140,10 @@ class AsyncEventStream:
     async def _say(self, text: str) -> None:
         from websockets.exceptions import ConnectionClosed
 
+        socket = self._socket  # may be another one in a moment
         try:
-            if self._socket:
-                await self._socket.send(text)
+            if socket:
+                await socket.send(text)
         except ConnectionClosed:
             pass  # heard when it is read from
 

@@ -70,18 +70,18 @@ def _is_hopeless(stream: Stream, config: Config, attempt: int, lost_at: float) -
 
 
 def _read(stream: Stream) -> Generator[Following, Any, bool]:
-    """Until the connection or the stream ends; whether anything came."""
+    """Until the connection or the stream ends; whether it got on by that."""
     came = False
     has_asked_to_cancel = stream.has_begun and stream.is_cancelled
     while stream.end is None:
         raw: str | bytes | None = yield Hear()
         if raw is None:
             break
-        came = True
         try:
             event = stream.take(raw)
         except OutOfStep:
-            break
+            return False
+        came = True
         if event is not None:
             yield event
         # It was asked for before anybody knew of which run.

@@ -138,9 +138,10 @@ class EventStream:
     def _say(self, text: str) -> None:
         from websockets.exceptions import ConnectionClosed
 
+        socket = self._socket  # may be another one in a moment
         try:
-            if self._socket:
-                self._socket.send(text)
+            if socket:
+                socket.send(text)
         except ConnectionClosed:
             pass  # heard when it is read from
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from penguin_sdk.errors import NetworkError
 from penguin_sdk.types.ads import Ad
 from penguin_sdk.types.chat import Approval, Question, RunError, RunUsage
 
@@ -211,4 +212,7 @@ def event_of(name: str, data: Data) -> StreamEvent:
     kind = kind or StreamEvent
     named = {_PIECE.get(key, key): value for key, value in data.items()}
     known = {each.name for each in fields(kind)} - {"event", "data"}
-    return kind(event=name, data=data, **{key: value for key, value in named.items() if key in known})
+    try:
+        return kind(event=name, data=data, **{key: value for key, value in named.items() if key in known})
+    except TypeError:
+        raise NetworkError(f"A frame {name!r} lacks what it must have.") from None
