@@ -112,14 +112,19 @@ def test_the_progress_of_a_task_is_followed(visitor: Visitor, stack: Stack) -> N
         ),
         seconds=30,
     )[0][0]  # type: ignore[index]
-    page = visitor.page(f"/chat/{session}")
+    page = visitor.page()
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{stack.webs[0].http}/chat/{session}")
     work = page.locator("#work")
+    expect(
+        page.get_by_role("button", name="Answer")
+    ).to_be_in_viewport()  # the end is shown, whatever stands around it
+    expect(page.locator("#to-end")).to_be_hidden()
     expect(work).to_contain_text("Mend <i>it⟨U+200B⟩</i>")
     expect(work).to_contain_text("waits for your answer")
     expect(work).to_contain_text("reading <b>files⟨U+202E⟩</b>")
     expect(work.locator("progress")).to_have_attribute("value", "40")
     assert faults(page) == []
-    page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.get_by_role("button", name="yes").click()
     expect(work).to_contain_text("done")
