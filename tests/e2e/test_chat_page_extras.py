@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from tests.e2e.browser import Visitor, faults
 from tests.e2e.task_runs import execute
@@ -164,3 +164,57 @@ def test_it_works_beside_failing_scripts_and_over_a_slow_network(
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     page.reload()
     expect(page.locator(".answer strong")).to_have_text("there")
+
+
+def test_an_ad_comes_live_with_the_answer(visitor: Visitor) -> None:
+    page = visitor.context.new_page()
+
+    def add_ad(message: str | bytes) -> str | bytes:
+        frame = json.loads(message)
+        if frame["event"] == "complete":
+            frame["data"]["sponsored"] = [UNIT]
+        return json.dumps(frame)
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda message: socket.send(add_ad(message)))
+
+    page.route_web_socket("**/chat/stream", pass_on)
+    page.goto(f"{visitor.stack.webs[0].http}/chat")
+    with page.expect_response(re.compile("/sponsored/seen")):
+        ask(page, "I need a tax accountant [[echo]]")
+    ended(page)
+    expect(page.locator(".sponsored .label")).to_have_text("Sponsored")
+
+
+DROP = """([kind, selector, name, text]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([text], name, { type: 'text/plain' }));
+  const more = kind === 'paste' ? { clipboardData: data } : { dataTransfer: data };
+  const Kind = kind === 'paste' ? ClipboardEvent : DragEvent;
+  document.querySelector(selector).dispatchEvent(new Kind(kind, { ...more, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_files_are_dropped_and_pasted_and_the_agents_list_is_shown(visitor: Visitor, stack: Stack) -> None:
+    page = visitor.page("/chat")
+    page.evaluate(DROP, ["drop", "#transcript", "one.txt", "walrus one"])
+    page.evaluate(DROP, ["paste", "#message", "two\u202e.txt", "walrus two"])
+    attached = page.locator("#attachments li")
+    expect(attached).to_have_count(2)
+    expect(attached.last).to_contain_text("two.txt")
+    todos = [
+        {"content": "Read <b>everything</b>\u202e", "status": "completed"},
+        {"content": "Write the summary", "status": "in_progress"},
+    ]
+    ask(page, "Begin" + call("todo_write", 0, todos=todos) + "[[tokens=3 step=1]]")
+    ended(page)
+    box = page.locator("#todos")
+    expect(box.locator("summary")).to_contain_text("1 of 2 done: Write the summary")
+    box.locator("summary").click()
+    expect(box).to_contain_text("Read <b>everything</b>⟨U+202E⟩")
+    (asked, *_) = stack.model_requests("walrus one")
+    assert "walrus two" in json.dumps(asked["body"])
+    page.reload()
+    expect(box.locator("summary")).to_contain_text("1 of 2 done")
+    assert faults(page) == []

@@ -127,6 +127,14 @@ def test_attempts_are_limited_per_name(staff, settings):
     assert int(refused.headers["Retry-After"]) > 0
 
 
+def test_attempts_are_limited_per_address(staff):
+    here = {"REMOTE_ADDR": "203.0.113.7"}
+    answers = [sign_in(f"person{n}", "wrong", Client(**here)).status_code for n in range(31)]
+    assert answers == [200] * 30 + [429]
+    assert sign_in("ann", "correct horse battery", Client(**here)).status_code == 429
+    assert sign_in("ann", "correct horse battery", Client(REMOTE_ADDR="203.0.113.8")).status_code == 302
+
+
 def test_a_password_is_changed_and_ends_the_other_sessions(staff, settings):
     here, elsewhere = Client(), Client()
     for browser in (here, elsewhere):

@@ -1,6 +1,6 @@
 // The messages of the conversation: those that are stored, and what comes live.
 
-import { find, notice } from './dom.js';
+import { find, notice, showPlainly } from './dom.js';
 import { get, pageData } from './api.js';
 import { Turn } from './turn.js';
 
@@ -214,11 +214,11 @@ export function showTodos(todos) {
   const done = todos.filter((todo) => todo.status === 'completed').length;
   const current = todos.find((todo) => todo.status === 'in_progress');
   box.hidden = !todos.length || done === todos.length;
-  find('summary', box).textContent = `${done} of ${todos.length} done${current ? `: ${current.content}` : ''}`;
+  showPlainly(find('summary', box), `${done} of ${todos.length} done${current ? `: ${current.content}` : ''}`);
   find('ul', box).replaceChildren(...todos.map((todo) => {
     const row = document.createElement('li');
     row.dataset.status = todo.status;
-    row.textContent = todo.content;
+    showPlainly(row, todo.content);
     return row;
   }));
 }
