@@ -179,6 +179,17 @@ def test_the_switch_for_suggestions_and_addresses_that_only_take_forms(browser, 
 
 
 @pytest.mark.django_db
+def test_without_authentication_the_pages_are_the_local_owners(settings):
+    settings.PENGUIN_AUTH_ENABLED = False
+    anybody = Client(enforce_csrf_checks=True)
+    for address in ("/", "/dashboard", "/ads"):
+        text = anybody.get(address).content.decode()
+        assert "<bdi>owner</bdi>" in text and "Sign out" not in text
+    assert send(anybody, "/dashboard/keys", name="x", scopes=["read"]).status_code == 200
+    assert ApiKey.objects.get().user.username == "owner"
+
+
+@pytest.mark.django_db
 def test_home_offers_what_one_may(browser, person):
     text = browser.get("/").content.decode()
     assert all(f'href="{address}"' in text for address in ("/chat", "/dashboard", "/ads", "/api/docs"))
