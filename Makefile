@@ -11,13 +11,14 @@ COMPILE := $(PYTHON) -m piptools compile --quiet --strip-extras --no-emit-index-
 	--no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench requirements system-packages clean
+.PHONY: help run test lint bench screenshots requirements system-packages clean
 
 help:
 	@echo "make run    installs what is needed, starts Postgres, worker and server: http://127.0.0.1:9000"
 	@echo "make test   runs all tests on a throw-away Postgres (TESTS=path, JOBS=number)"
 	@echo "make lint   checks style and types"
 	@echo "make bench  measures and compares with the bars in the README"
+	@echo "make screenshots  makes the pictures of the README (needs chromium)"
 	@echo "make clean  removes .venv and caches; the data in .penguin stays"
 
 run: $(VENV)/installed
@@ -33,6 +34,9 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(PYTHON) -m benchmarks
+
+screenshots: $(VENV)/installed-dev system-packages
+	$(PYTHON) -m docs.screenshots
 
 # Stamps: a second run installs nothing. A stamp is written last, so that an installation cut short is done again.
 $(VENV)/made:

@@ -1,10 +1,10 @@
 """Tokens and cost, summed by the database from the rows of the model calls."""
 
-from datetime import datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, TruncDate
 
 from conversations.core.usage import MICROS
 from conversations.llm import registry
@@ -51,6 +51,22 @@ def usage_of(
         "today": sum(row["today"] for row in rows),
         "today_cost_usd": sum(row["today_cost"] for row in rows) / MICROS,
     }
+
+
+def by_day(*, owner_id: int, since: date, until: date) -> list[dict[str, Any]]:
+    """`{day, model, calls, tokens, cost}` (micros) for each day (UTC) and model; both days are included."""
+    begin, end = (datetime.combine(day, time.min, UTC) for day in (since, until + timedelta(days=1)))
+    calls = ModelCall.objects.filter(owner_id=owner_id, started_at__gte=begin, started_at__lt=end)
+    return list(
+        calls.annotate(day=TruncDate("started_at", tzinfo=UTC))
+        .values("day", "model")
+        .order_by("day", "model")
+        .annotate(
+            calls=Count("id"),
+            tokens=Coalesce(Sum("input_tokens"), 0) + Coalesce(Sum("output_tokens"), 0),
+            cost=Coalesce(Sum("cost_micros"), 0),
+        )
+    )
 
 
 def _by_model(calls: QuerySet[ModelCall], *, midnight: datetime) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import login as start_session
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,6 +18,7 @@ from penguin_site import audit, principals, rate_limits
 from penguin_site.core.rate_limits import Limit
 from penguin_site.core.secret_tokens import new_token, token_hash
 from penguin_site.models import LoginLink
+from penguin_site.pages.people import frame_of, person_of
 from penguin_site.peers import peer_of_request
 
 LINK_MINUTES = 15
@@ -71,10 +72,12 @@ def authorize(request: HttpRequest) -> HttpResponse:
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Where to go from here; for those who are signed in."""
+    """Where to go from here, as far as one may; for those who are signed in."""
     if settings.PENGUIN_AUTH_ENABLED and not request.user.is_authenticated:
         return redirect(f"{settings.LOGIN_URL}?next=/")
-    return render(request, "penguin_site/home.html")
+    person = person_of(request)
+    context = frame_of(request, person) if person else {}
+    return render(request, "penguin_site/home.html", context)
 
 
 class PasswordLogin(LoginView):
@@ -92,20 +95,53 @@ class PasswordLogin(LoginView):
         ):
             verdict = rate_limits.take(key, limit)
             if not verdict.granted:
-                return self._too_often(verdict.retry_after_seconds)
+                return _too_often(request, verdict.retry_after_seconds)
         return super().post(request, *args, **kwargs)
 
-    def _too_often(self, seconds: int) -> HttpResponse:
-        context = {"status": 429, "detail": f"Too many attempts: wait {seconds} seconds and try again."}
-        response = render(self.request, "penguin_site/error.html", context, status=429)
-        response.headers["Retry-After"] = str(seconds)
-        return response
+
+def _too_often(request: HttpRequest, seconds: int) -> HttpResponse:
+    context = {"status": 429, "detail": f"Too many attempts: wait {seconds} seconds and try again."}
+    response = render(request, "penguin_site/error.html", context, status=429)
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 class Logout(LogoutView):
     """POST only. Sockets of the session are closed within seconds."""
 
     http_method_names = ["post", "options"]
+
+
+class ChangePassword(PasswordChangeView):
+    """A new password of one's own; every other session of this person ends, with its sockets, within seconds."""
+
+    template_name = "penguin_site/password.html"
+    success_url = "/password?changed=yes"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect(f"{settings.LOGIN_URL}?next=/password")
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.has_usable_password():
+            return redirect("/password")
+        # The old password could be guessed here, too.
+        verdict = rate_limits.take(f"password-change:{request.user.pk}", ATTEMPTS_PER_NAME)
+        if not verdict.granted:
+            return _too_often(request, verdict.retry_after_seconds)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            audit.record(self.request.user, "password.changed", self.request.user, request=self.request)
+        return response  # type: ignore[return-value]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        frame = frame_of(self.request, self.request.user)  # type: ignore[arg-type]
+        has_one = self.request.user.has_usable_password()
+        return super().get_context_data(**kwargs, **frame, has_password=has_one)
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:

@@ -44,6 +44,21 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}...)"
 
 
+class AgentLink(models.Model):
+    """Somebody has shown this key of an agent of the marketplace, and sees its figures as long as the key is good."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.ForeignKey("ads.AdKey", on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "agent_link"
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="agent_link_once")]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}, key {self.key_id}"
+
+
 class LoginLink(models.Model):
     """A link that signs its opener in as the local owner, once."""
 

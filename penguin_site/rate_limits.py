@@ -93,6 +93,13 @@ def _bucket_of(principal: Principal, rate_class: str) -> str:
     return f"{who}:{rate_class}"
 
 
+def check(principal: Principal, rate_class: str) -> None:
+    """For pages: raises TooManyRequests when the principal's bucket of this class is empty."""
+    limit = _limit_for(principal, rate_class)
+    if limit is not None:
+        refuse(take(_bucket_of(principal, rate_class), limit))
+
+
 class PrincipalThrottle(BaseThrottle):
     """Each principal has a bucket per rate class; a view names its class (`rate_class`), else read or write."""
 

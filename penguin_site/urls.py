@@ -20,6 +20,7 @@ urlpatterns = [
     path("metrics", Metrics.as_view()),
     path("authorize", login.authorize),
     path("login", login.PasswordLogin.as_view(), name="login"),
+    path("password", login.ChangePassword.as_view(), name="password"),
     path("logout", login.Logout.as_view(), name="logout"),
     path("admin/login/", login.admin_login),
     path("admin/", admin.site.urls),

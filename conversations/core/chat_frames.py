@@ -85,6 +85,8 @@ def of_event(event: Event, *, session_id: str, epoch: str) -> list[Frame]:
             ]
         case EventType.TODOS_UPDATED:
             return [frame("todos", **common, todos=payload["todos"])]
+        case EventType.EXECUTION_STARTED | EventType.EXECUTION_UPDATED | EventType.EXECUTION_ENDED:
+            return [frame("execution", **common, execution=payload["execution"])]
         case EventType.RUN_ENDED:
             return _ended(payload, common, session_id)
     if asked := _ASKED.get(event.type):

@@ -1,6 +1,5 @@
 """The chat page. All of it but the frame is drawn by its script, from what stands in the page and what it asks for."""
 
-from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -10,11 +9,11 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import ensure_csrf_cookie
 
-from conversations import sandbox
-from penguin_site import principals
+from conversations import sandbox, sponsored
 from penguin_site.error_pages import page_not_found
 from penguin_site.errors import NotFound
 from penguin_site.pages import chat_turns
+from penguin_site.pages.people import person_of
 
 # Levels of the sandbox, for people.
 _SANDBOX = {
@@ -22,6 +21,9 @@ _SANDBOX = {
     sandbox.Level.LANDLOCK: "Commands run in a sandbox (Landlock).",
     sandbox.Level.NONE: "There is no sandbox here: commands are not run.",
 }
+# What main.js imports: fetched side by side with it, as each step of a chain of imports costs a round trip.
+_MODULES = ("api", "cards", "composer", "connection", "dom", "folders", "sidebar", "sponsored", "storage", "text_part",
+            "transcript", "turn", "work")  # fmt: skip
 
 
 @method_decorator(ensure_csrf_cookie, name="dispatch")
@@ -29,7 +31,7 @@ class Chat(View):
     """A new conversation, or the named one; for those who are signed in."""
 
     def get(self, request: HttpRequest, session_id: str = "") -> HttpResponse:
-        person = _person(request)
+        person = person_of(request)
         if person is None:
             return redirect(f"{settings.LOGIN_URL}?next={quote(request.path)}")
         conversation = None
@@ -43,14 +45,12 @@ class Chat(View):
             "can_sign_out": request.user.is_authenticated,
             "conversation": conversation,
             "title": (conversation or {}).get("title") or "New conversation",
-            "settings": {"model": settings.PENGUIN_MODEL, "upload_bytes": settings.PENGUIN_UPLOAD_MAX_BYTES},
+            "settings": {
+                "model": settings.PENGUIN_MODEL,
+                "upload_bytes": settings.PENGUIN_UPLOAD_MAX_BYTES,
+                "sponsored": sponsored.is_allowed(person.pk),
+            },
             "sandbox": _SANDBOX[sandbox.level()],
+            "modules": _MODULES,
         }
         return render(request, "penguin_site/chat.html", context)
-
-
-def _person(request: HttpRequest) -> Any:
-    """Who reads the page; where authentication is off everybody is the local owner."""
-    if found := principals.by_nothing():
-        return found[1]
-    return request.user if request.user.is_authenticated else None

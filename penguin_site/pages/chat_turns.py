@@ -8,6 +8,7 @@ from conversations.core.tool_results import MOST_IN_LOG, cut, shown_arguments
 from conversations.models import Conversation, Message, MessageFeedback, Run
 from conversations.snapshots import take_snapshot
 from penguin_site.errors import InvalidField
+from penguin_site.pages.chat_work import work_in
 from penguin_site.pages.markdown import to_html
 
 # So many messages are looked at for one page of turns.
@@ -26,7 +27,8 @@ def opened(*, owner_id: int, session_id: str) -> dict[str, Any]:
     state = take_snapshot(owner_id=owner_id, session_id=session_id, limit=PAGE)
     messages, has_more = state.pop("messages"), state.pop("has_more")
     turns, before = _page_of(messages, has_more=has_more, owner_id=owner_id, session_id=session_id)
-    return {**state, "turns": turns, "before": before}
+    work = work_in(owner_id=owner_id, session_id=session_id)
+    return {**state, "turns": turns, "before": before, "execution": work}
 
 
 def earlier(conversation: Conversation, *, before: int) -> dict[str, Any]:
@@ -108,7 +110,13 @@ def _turn(
         "error": run.get("error"),
         "usage": run.get("usage") or None,
         "thumb": {"rating": thumb["rating"], "comment": thumb["comment"]} if thumb else None,
+        "sponsored": _sponsored(answer["metadata"]) if answer else [],
     }
+
+
+def _sponsored(metadata: Mapping[str, Any]) -> list[Any]:
+    """The ads beside an answer, unless its reader has taken them away."""
+    return [] if metadata.get("sponsored_dismissed") else metadata.get("sponsored") or []
 
 
 def _question(message: Mapping[str, Any]) -> dict[str, Any]:

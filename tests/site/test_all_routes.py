@@ -66,8 +66,26 @@ PUBLIC = {
     "functions/v1/track-impression/<str:token>",
     "functions/v1/^.*$",
 }
-# Asks for a session and sends everybody else to the login page.
-PAGES = {"", "chat", "chat/<str:session_id>"}
+# Asks for a session and sends everybody else to the login page. What belongs to somebody else is 404 there, too:
+# test_dashboard.py, test_ads_pages.py.
+PAGES = {
+    "",
+    "chat",
+    "chat/<str:session_id>",
+    "password",
+    "dashboard",
+    "dashboard/keys",
+    "dashboard/keys/<int:key_id>/revoke",
+    "dashboard/sponsored",
+    "ads",
+    "ads/link",
+    "ads/register",
+    "ads/agents/<uuid:agent_id>",
+    "ads/agents/<uuid:agent_id>/console",
+    "ads/agents/<uuid:agent_id>/unlink",
+    "ads/agents/<uuid:agent_id>/keys/<int:key_id>/replace",
+    "ads/agents/<uuid:agent_id>/keys/<int:key_id>/revoke",
+}
 
 
 def is_admin(route: Route) -> bool:

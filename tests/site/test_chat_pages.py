@@ -11,6 +11,7 @@ from conversations.core.run_states import RunStatus
 from conversations.models import Conversation, Message
 from penguin_site.pages.markdown import MOST_CHARACTERS, to_html
 from tests.factories import ConversationFactory, MessageFactory, RunFactory, UserFactory
+from tests.tasks.factories import ExecutionFactory, TaskFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -141,7 +142,7 @@ def test_pages_of_turns_meet_and_cost_the_same_statements(
         turn(conversation, number, text_part(f"answer {number}"))
     address = f"/chat/data/conversations/{conversation.session_id}"
     browser.get(address)
-    with django_assert_num_queries(5):  # session, user, snapshot, runs, thumbs
+    with django_assert_num_queries(6):  # session, user, snapshot, runs, thumbs, work on a task
         page = browser.get(address).json()
     seen, before = [shown["turn"] for shown in page["turns"]], page["before"]
     while before:
@@ -177,6 +178,36 @@ def test_a_turn_longer_than_a_page_is_shown_whole(browser, conversation):
     assert len(shown["items"]) == 101
     (first,) = browser.get(f"{address}/earlier?before={page['before']}").json()["turns"]
     assert first["turn"] == 1
+
+
+def test_ads_beside_an_answer_until_they_are_dismissed(browser, conversation):
+    answer = turn(conversation, 1, text_part("See."))
+    unit = {"creative": {"title": "<b>Ad</b>"}, "disclosure": {"label": "Sponsored"}}
+    address = f"/chat/{conversation.session_id}"
+    for metadata, shown in (
+        ({}, []),
+        ({"sponsored": [unit]}, [unit]),
+        ({"sponsored": [unit], "sponsored_dismissed": True}, []),
+    ):
+        Message.objects.filter(pk=answer.pk).update(metadata=metadata)
+        page = browser.get(address)
+        assert in_page(page, "conversation")["turns"][0]["sponsored"] == shown
+        assert "<b>Ad" not in page.content.decode()
+    assert in_page(page, "settings")["sponsored"] is False
+
+
+def test_the_work_on_a_task_stands_above_its_conversation(browser, conversation, person):
+    address = f"/chat/{conversation.session_id}"
+    assert in_page(browser.get(address), "conversation")["execution"] is None
+    task = TaskFactory(owner=person, title="Mend it", status="running")
+    progress = {"progress": {"percent": 30, "note": "reading"}}
+    ExecutionFactory(task=task, conversation=conversation, result=progress)
+    shown = in_page(browser.get(address), "conversation")["execution"]
+    assert (shown["status"], shown["task"]["name"], shown["progress"]["percent"]) == (
+        "running",
+        "Mend it",
+        30,
+    )
 
 
 def test_markdown_is_rendered_for_those_who_are_signed_in(browser):

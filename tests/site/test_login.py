@@ -5,6 +5,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
@@ -27,7 +28,7 @@ def test_a_link_signs_in_as_the_local_owner_once():
     assert link.startswith("http://127.0.0.1:9000/authorize?token=")
     browser, response = open_link(link)
     assert (response.status_code, response.headers["Location"]) == (302, "/chat")
-    assert "Sign out owner" in browser.get("/").content.decode()
+    assert "<bdi>owner</bdi>" in browser.get("/").content.decode()
     assert browser.get("/admin/").status_code == 200
     assert open_link(link)[1].status_code == 403
     assert AuditEntry.objects.get().action == "login_link.used"
@@ -124,6 +125,66 @@ def test_attempts_are_limited_per_name(staff, settings):
     refused = sign_in("ann", "correct horse battery", Client(REMOTE_ADDR="203.0.113.99"))
     assert refused.status_code == 429
     assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_attempts_are_limited_per_address(staff):
+    here = {"REMOTE_ADDR": "203.0.113.7"}
+    answers = [sign_in(f"person{n}", "wrong", Client(**here)).status_code for n in range(31)]
+    assert answers == [200] * 30 + [429]
+    assert sign_in("ann", "correct horse battery", Client(**here)).status_code == 429
+    assert sign_in("ann", "correct horse battery", Client(REMOTE_ADDR="203.0.113.8")).status_code == 302
+
+
+def test_a_password_is_changed_and_ends_the_other_sessions(staff, settings):
+    here, elsewhere = Client(), Client()
+    for browser in (here, elsewhere):
+        sign_in("ann", "correct horse battery", browser)
+    new = {"new_password1": "staple of penguins", "new_password2": "staple of penguins"}
+    for wrong in (
+        {"old_password": "guessed"},
+        {"old_password": "correct horse battery", "new_password2": "other"},
+    ):
+        refused = here.post("/password", new | wrong)
+        assert refused.status_code == 200 and 'role="alert"' in refused.content.decode()
+    changed = here.post("/password", new | {"old_password": "correct horse battery"}, follow=True)
+    assert "is changed" in changed.content.decode()
+    assert here.get("/dashboard").status_code == 200
+    assert elsewhere.get("/dashboard").headers["Location"] == "/login?next=/dashboard"
+    assert sign_in("ann", "correct horse battery").status_code == 200
+    assert sign_in("ann", "staple of penguins").status_code == 302
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.after) == ("ann", "password.changed", None)
+
+
+def test_the_old_password_cannot_be_guessed_there(staff):
+    browser = Client()
+    browser.force_login(staff)
+    answers = [browser.post("/password", {"old_password": "wrong"}).status_code for _ in range(11)]
+    assert answers == [200] * 10 + [429]
+    assert Client().get("/password").headers["Location"] == "/login?next=/password"
+
+
+def test_who_signs_in_by_link_has_no_password_to_change():
+    browser, _ = open_link(make_login_link())
+    assert "has no password" in browser.get("/password").content.decode()
+    new = {"new_password1": "staple of penguins", "new_password2": "staple of penguins"}
+    assert browser.post("/password", new).status_code == 302
+    assert not User.objects.get(username="owner").has_usable_password()
+
+
+def test_a_session_ends_after_two_weeks_and_with_its_user(staff, settings):
+    assert settings.SESSION_COOKIE_AGE == 14 * 24 * 3600
+    browser = Client()
+    response = sign_in("ann", "correct horse battery", browser)
+    cookie = response.cookies["penguin_session"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (True, "Lax", 14 * 24 * 3600)
+    assert browser.get("/dashboard").status_code == 200
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert browser.get("/dashboard").headers["Location"] == "/login?next=/dashboard"
+    sign_in("ann", "correct horse battery", browser)
+    User.objects.update(is_active=False)
+    assert browser.get("/dashboard").headers["Location"] == "/login?next=/dashboard"
+    assert sign_in("ann", "correct horse battery", browser).status_code == 200
 
 
 def test_the_admin_uses_the_one_door(staff):

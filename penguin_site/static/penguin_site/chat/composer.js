@@ -3,6 +3,7 @@
 import { ask, clone, find, notice, plainLine, showPlainly } from './dom.js';
 import { get, post } from './api.js';
 import { chooseFolder } from './folders.js';
+import { choices, drafts } from './storage.js';
 
 const MOST_FILES = 20;
 const MOST_TEXT_BYTES = 200_000; // of all attached text files; they travel inside the message
@@ -17,7 +18,7 @@ export class Composer {
   constructor(on, { settings, directory, isNew }) {
     this.on = on;
     this.settings = settings;
-    this.#draft = sessionStorage.getItem(this.#draftKey) ?? '';
+    this.#draft = drafts.get(this.#draftKey);
     this.setFolder(directory ?? '', { isBound: !isNew });
     find('#composer').addEventListener('submit', (event) => { event.preventDefault(); this.#send(); });
     find('#stop').addEventListener('click', () => on.stop());
@@ -74,7 +75,7 @@ export class Composer {
       this.#send();
     });
     this.#field.addEventListener('input', () => {
-      sessionStorage.setItem(this.#draftKey, this.#field.value);
+      drafts.set(this.#draftKey, this.#field.value);
       this.#fit();
     });
     this.#field.addEventListener('paste', (event) => {
@@ -115,7 +116,7 @@ export class Composer {
       images: images.map((file) => ({ id: file.image, filename: file.name })),
       files: texts.map((file) => file.name),
     };
-    sessionStorage.removeItem(this.#draftKey);
+    drafts.remove(this.#draftKey);
     if (!this.on.send(message, question)) return;
     this.#field.value = '';
     this.#attached = [];
@@ -191,7 +192,7 @@ export class Composer {
       }
       if (Object.keys(providers).length) select.add(new Option('Another model...', '?'));
       if (problem) notice(`${this.settings.model} cannot be used: ${problem}`);
-      const last = localStorage.getItem('model') ?? '';
+      const last = choices.get('model');
       if ([...select.options].some((option) => option.value === last && last !== '?')) select.value = last;
     } catch (error) {
       notice(error.message);
@@ -206,6 +207,6 @@ export class Composer {
       if (name?.trim()) select.add(new Option(name.trim(), name.trim(), false, true), select.length - 1);
       else select.value = '';
     }
-    localStorage.setItem('model', select.value);
+    choices.set('model', select.value);
   }
 }

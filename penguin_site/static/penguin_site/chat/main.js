@@ -5,15 +5,17 @@ import { Composer } from './composer.js';
 import { Connection } from './connection.js';
 import { find, notice } from './dom.js';
 import { Sidebar } from './sidebar.js';
+import { DISMISSED } from './sponsored.js';
 import { Transcript, showTodos } from './transcript.js';
 import { costText, countText } from './turn.js';
+import { showWork } from './work.js';
 
 const settings = JSON.parse(find('#settings').textContent);
 let conversation = JSON.parse(find('#conversation').textContent);
 let sending = null; // {frame, question}: sent, and not confirmed yet
 let isSynced = false; // this socket follows the conversation
 
-const sidebar = new Sidebar(conversation);
+const sidebar = new Sidebar(conversation, { mayBeSponsored: settings.sponsored });
 const transcript = new Transcript({
   activity: () => composer.setBusy(transcript.activeRun !== null),
   asked: () => sidebar.refresh(),
@@ -27,6 +29,7 @@ const composer = new Composer(
 if (conversation) show(conversation);
 else find('#welcome').hidden = false;
 const connection = new Connection({ opened, frame, state: showState });
+document.addEventListener(DISMISSED, () => sidebar.setOpen({ ...sidebar.open, sponsored: false }));
 composer.focus();
 
 function show(state) {
@@ -34,6 +37,7 @@ function show(state) {
   transcript.sessionId = state.session_id;
   transcript.show(state);
   showTodos(state.todos);
+  showWork(state.execution);
   find('#welcome').hidden = !transcript.isEmpty;
   showMeter();
 }
@@ -87,6 +91,7 @@ function frame(event, data) {
   } else if (data.session_id && data.session_id === transcript.sessionId) {
     if (event === 'start') accepted(data);
     if (event === 'todos') showTodos(data.todos);
+    if (event === 'execution') showWork(data.execution);
     transcript.take(event, data);
     if (event === 'start') attach();
   }
@@ -116,7 +121,7 @@ function accepted(data) {
   sending = null;
   if (conversation) return;
   const directory = own?.frame.directory;
-  conversation = { session_id: data.session_id, title: '', archived: false, directory };
+  conversation = { session_id: data.session_id, title: '', archived: false, sponsored: false, directory };
   history.replaceState(null, '', `/chat/${encodeURIComponent(data.session_id)}`);
   composer.setFolder(directory ?? '', { isBound: true });
   sidebar.setOpen(conversation);

@@ -21,8 +21,9 @@ export class Sidebar {
   #asked = 0;
 
   /** `open` is the conversation that the page shows, or null. */
-  constructor(open) {
+  constructor(open, { mayBeSponsored }) {
     this.open = open;
+    this.mayBeSponsored = mayBeSponsored;
     let timer = 0;
     find('#search').addEventListener('input', () => {
       clearTimeout(timer);
@@ -34,6 +35,7 @@ export class Sidebar {
     find('#rename').addEventListener('click', () => this.#rename());
     find('#archive').addEventListener('click', () => this.#archive());
     find('#delete').addEventListener('click', () => this.#delete());
+    find('#sponsored').addEventListener('click', () => this.#change({ sponsored: !this.open.sponsored }));
     for (const name of ['sidebar', 'actions']) openable(name);
     document.addEventListener('visibilitychange', () => { if (!document.hidden) this.refresh(); });
     this.showOpen();
@@ -53,6 +55,9 @@ export class Sidebar {
     find('#title bdi').textContent = title;
     document.title = `${title} - Penguin`;
     find('#archive').textContent = open.archived ? 'Take back' : 'Archive';
+    find('#sponsored').hidden = !this.mayBeSponsored;
+    find('#sponsored').textContent = open.sponsored ? 'Sponsored: on' : 'Sponsored: off';
+    find('#sponsored').setAttribute('aria-pressed', String(Boolean(open.sponsored)));
     find('#export').href = ofConversation(open.session_id, '/export?format=markdown');
   }
 

@@ -1,6 +1,6 @@
 // The messages of the conversation: those that are stored, and what comes live.
 
-import { find, notice } from './dom.js';
+import { find, notice, showPlainly } from './dom.js';
 import { get, pageData } from './api.js';
 import { Turn } from './turn.js';
 
@@ -15,6 +15,7 @@ export class Transcript {
   #list = find('#turns');
   #isAtEnd = true;
   #height = 0;
+  #room = 0;
   #touched = 0;
   #before = null;
   #sent = null; // the turn of a message that the server has not confirmed
@@ -192,15 +193,16 @@ export class Transcript {
     this.#look();
   }
 
-  /** Text that comes or goes moves the page, too: only a reader's own movement ends the following. */
+  /** Text that comes or goes, here or around, moves the page, too: only a reader's own movement ends the following. */
   #scrolled() {
-    const isReaders = this.#box.scrollHeight === this.#height || Date.now() - this.#touched < INTENT;
-    if (isReaders || !this.#isAtEnd) this.#look();
+    const isAsItWas = this.#box.scrollHeight === this.#height && this.#box.clientHeight === this.#room;
+    if (isAsItWas || Date.now() - this.#touched < INTENT || !this.#isAtEnd) this.#look();
   }
 
   #look() {
     const below = this.#box.scrollHeight - this.#box.clientHeight - this.#box.scrollTop;
     this.#height = this.#box.scrollHeight;
+    this.#room = this.#box.clientHeight;
     this.#isAtEnd = below < NEAR_END;
     find('#to-end').hidden = this.#isAtEnd;
   }
@@ -212,11 +214,11 @@ export function showTodos(todos) {
   const done = todos.filter((todo) => todo.status === 'completed').length;
   const current = todos.find((todo) => todo.status === 'in_progress');
   box.hidden = !todos.length || done === todos.length;
-  find('summary', box).textContent = `${done} of ${todos.length} done${current ? `: ${current.content}` : ''}`;
+  showPlainly(find('summary', box), `${done} of ${todos.length} done${current ? `: ${current.content}` : ''}`);
   find('ul', box).replaceChildren(...todos.map((todo) => {
     const row = document.createElement('li');
     row.dataset.status = todo.status;
-    row.textContent = todo.content;
+    showPlainly(row, todo.content);
     return row;
   }));
 }

@@ -3,6 +3,7 @@
 import { ApprovalCard, QuestionCard, ToolCard } from './cards.js';
 import { announce, clone, copy, place, showPlainly } from './dom.js';
 import { get, post, sentence } from './api.js';
+import { sponsoredCard } from './sponsored.js';
 import { TextPart } from './text_part.js';
 
 const STATES = {
@@ -26,6 +27,7 @@ export class Turn {
   #open = null; // the text that is being written
   #answerId = null;
   #thumb = null;
+  #isSponsored = false;
 
   constructor(runId = null) {
     this.runId = runId;
@@ -172,6 +174,7 @@ export class Turn {
   async end(data) {
     this.#open?.end();
     this.#open = null;
+    this.#answerId = data.message_id ?? this.#answerId;
     this.#over(data);
     announce(data.status === 'completed' ? 'The answer is complete.' : 'The answer has ended.');
     try {
@@ -182,7 +185,7 @@ export class Turn {
     }
   }
 
-  #over({ status, error, usage, thumb }) {
+  #over({ status, error, usage, thumb, sponsored }) {
     this.state(ENDS[status] ?? '');
     const failure = place(this.element, 'failure');
     failure.hidden = status !== 'failed';
@@ -196,6 +199,13 @@ export class Turn {
       place(this.element, 'usage').textContent = [countText(usage.total_tokens), cost].filter(Boolean).join(' · ');
     }
     if (thumb) this.#showThumb(thumb);
+    if (sponsored?.length && !this.#isSponsored) this.#showSponsored(sponsored);
+  }
+
+  /** Behind the answer, never in it. Taken away once, it does not come back. */
+  #showSponsored(units) {
+    this.#isSponsored = true;
+    place(this.element, 'sponsored').append(...units.map((unit) => sponsoredCard(unit, this.#answerId)));
   }
 
   #add(part) {
