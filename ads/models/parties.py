@@ -78,6 +78,7 @@ class Agent(models.Model):
 
     class Meta:
         db_table = "ad_agent"
+        permissions = [("approve_agent", "Can give agents live access, and suspend them")]
         constraints = [
             models.UniqueConstraint(Lower("owner_email"), Lower("name"), name="ad_agent_once"),
             models.CheckConstraint(condition=Q(share_bps__lte=BASIS_POINTS), name="ad_agent_share"),
