@@ -116,7 +116,7 @@ def check(found: Range, note: str, now: datetime) -> None:
 
 
 def fulfil(*, now: datetime) -> int:
-    """Takes back what was asked for; how many events. One process at a time; whoever dies leaves the rest to the next."""
+    """Takes back what was asked for; how many events. One process does it; if it dies, another goes on."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:

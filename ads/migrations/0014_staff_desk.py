@@ -221,14 +221,6 @@ class Migration(migrations.Migration):
             model_name="feedback",
             index=models.Index(fields=["agent", "-id"], name="ad_feedback_agent_time"),
         ),
-        migrations.AddIndex(
-            model_name="ledgertransaction",
-            index=models.Index(
-                condition=models.Q(("kind__in", ["top_up", "payout", "reversal"])),
-                fields=["kind", "-id"],
-                name="ad_ledger_rare",
-            ),
-        ),
         migrations.AddField(
             model_name="payoutbatch",
             name="made_by",

@@ -91,10 +91,24 @@ class LedgerTransaction(models.Model):
         indexes = [
             models.Index(fields=["decision_id", "unit_id"], name="ad_ledger_decision"),
             models.Index(fields=["book", "occurred_at"], name="ad_ledger_time"),
-            # Lists of what is rare are found without reading what is frequent; clicks do not pay for this index.
+            # Lists of what is rare are found without reading what is frequent: clicks and impressions.
             models.Index(
                 fields=["kind", "-id"],
-                condition=models.Q(kind__in=["top_up", "payout", "reversal"]),
+                condition=models.Q(
+                    kind__in=[
+                        "top_up",
+                        "session",
+                        "session_paid",
+                        "escrow",
+                        "service",
+                        "escrow_return",
+                        "bonus_reserve",
+                        "bonus_paid",
+                        "bonus_return",
+                        "reversal",
+                        "payout",
+                    ]
+                ),
                 name="ad_ledger_rare",
             ),
         ]

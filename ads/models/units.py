@@ -4,8 +4,10 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from ads.models.campaigns import Campaign
@@ -76,7 +78,10 @@ class AdUnit(models.Model):
         indexes = [
             models.Index(
                 fields=["changed_at"], condition=Q(review="pending_review"), name="ad_unit_to_review"
-            )
+            ),
+            models.Index(OpClass(Lower("title"), name="text_pattern_ops"), name="ad_unit_title"),
+            models.Index(fields=["-changed_at"], name="ad_unit_time"),
+            models.Index(fields=["review", "-changed_at"], name="ad_unit_review_time"),
         ]
 
     def __str__(self) -> str:
