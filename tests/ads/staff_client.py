@@ -21,10 +21,10 @@ class StaffClient(Client):
         )
         self.force_login(self.user)
 
-    def see(self, name: str, *arguments: Any, **query: Any):
+    def see(self, name: str, /, *arguments: Any, **query: Any):
         return self.get(reverse(f"admin:ads_{name}", args=arguments), query)
 
-    def press(self, name: str, *arguments: Any, **data: Any):
+    def press(self, name: str, /, *arguments: Any, **data: Any):
         """Presses a button; the answer, with what was said to its user in `said`."""
         response = self.post(reverse(f"admin:ads_{name}", args=arguments), data)
         # Of this request alone: nobody has read those of the ones before.
