@@ -15,7 +15,7 @@ from unfold.decorators import display
 from ads import advertisers, statements
 from ads.admin.forms import ChangedAdvertiserForm, NewAdvertiserForm, PaymentForm
 from ads.admin.keys import AdKeyAdmin
-from ads.admin.staff import StaffList, done, link, page, require, row_or_404
+from ads.admin.staff import StaffList, done, named, page, require, row_or_404
 from ads.core.books import LIVE, account_id
 from ads.core.shown_money import dollars
 from ads.core.tokens import Environment
@@ -28,7 +28,7 @@ SHOWN = 20
 @admin.register(Advertiser)
 class AdvertiserAdmin(StaffList):
     list_display = [
-        "name_link",
+        "advertiser_name",
         "environment",
         "organisation",
         "available",
@@ -36,7 +36,6 @@ class AdvertiserAdmin(StaffList):
         "is_active",
         "created_at",
     ]
-    list_display_links = None
     search_names = ("name",)
     search_help_text = "The beginning of a name, or an id"
     ordering = ["-created_at"]
@@ -50,8 +49,8 @@ class AdvertiserAdmin(StaffList):
         return super().get_queryset(request).prefetch_related(live)
 
     @display(description="Advertiser")
-    def name_link(self, row: Advertiser) -> SafeString:
-        return link("advertiser_change", row.name, row.pk)
+    def advertiser_name(self, row: Advertiser) -> SafeString:
+        return named(row.name)
 
     @display(description="Available")
     def available(self, row: Advertiser) -> str:

@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from ads import agents, ledger, payouts
 from ads.admin import decisions
-from ads.admin.staff import StaffList, button, link, named, row_or_404
+from ads.admin.staff import StaffList, button, named, row_or_404
 from ads.core.books import LIVE, account_id
 from ads.core.shown_money import dollars
 from ads.models import Account, AdKey, Agent, Payout
@@ -24,8 +24,7 @@ STATUS_LABELS = {"pending_review": "warning", "active": "success", "suspended": 
 
 @admin.register(Agent)
 class AgentAdmin(StaffList):
-    list_display = ["name_link", "email", "organisation_name", "state", "share", "balance", "created_at"]
-    list_display_links = None
+    list_display = ["agent_name", "email", "organisation_name", "state", "share", "balance", "created_at"]
     list_filter = ["status"]
     search_names = ("name",)
     search_help_text = "The beginning of a name, or an id (agt_…)"
@@ -43,8 +42,8 @@ class AgentAdmin(StaffList):
             row.balance_micros = balances.get(identifier, 0)
 
     @display(description="Agent")
-    def name_link(self, row: Agent) -> SafeString:
-        return link("agent_change", row.name, row.pk)
+    def agent_name(self, row: Agent) -> SafeString:
+        return named(row.name)
 
     @display(description="Developer")
     def email(self, row: Agent) -> SafeString:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from ads import campaigns
-from ads.admin.staff import StaffList, button, link, row_or_404
+from ads.admin.staff import StaffList, button, link, named, row_or_404
 from ads.core.books import LIVE
 from ads.core.days import local_day
 from ads.core.shown_money import dollars
@@ -54,8 +54,7 @@ class Bar:
 
 @admin.register(Campaign)
 class CampaignAdmin(StaffList):
-    list_display = ["name_link", "sponsor", "pricing", "bid", "state", "budgets", "created_at"]
-    list_display_links = None
+    list_display = ["campaign_name", "sponsor", "pricing", "bid", "state", "budgets", "created_at"]
     list_select_related = ["advertiser"]
     list_filter = ["status"]
     search_names = ("name",)
@@ -63,16 +62,13 @@ class CampaignAdmin(StaffList):
     ordering = ["-created_at"]
     object_template = "campaign.html"
 
-    class Media:
-        css = {"all": ["ads/staff.css"]}
-
     def add_to_rows(self, rows: list[Any]) -> None:
         for row, bars in zip(rows, bars_of(rows), strict=True):
             row.bars = bars
 
     @display(description="Campaign")
-    def name_link(self, row: Campaign) -> SafeString:
-        return link("campaign_change", row.name, row.pk)
+    def campaign_name(self, row: Campaign) -> SafeString:
+        return named(row.name)
 
     @display(description="Advertiser")
     def sponsor(self, row: Campaign) -> SafeString:

@@ -35,7 +35,6 @@ class FeedbackAdmin(StaffList):
         "bonus_amount",
         "book_name",
     ]
-    list_display_links = None
     list_select_related = ["agent", "bonus"]
     list_filter = ["reaction"]
     search_help_text = "The id of feedback (evt_…) or of an agent (agt_…)"

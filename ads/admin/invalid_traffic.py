@@ -21,7 +21,6 @@ from penguin_site.errors import DomainError
 @admin.register(InvalidMark)
 class InvalidMarkAdmin(StaffList):
     list_display = ["marked_at", "event", "rule_name", "note_name", "reversal"]
-    list_display_links = None
     search_help_text = "The id of an event"
     ordering = ["-marked_at"]
 
@@ -47,7 +46,6 @@ class InvalidMarkAdmin(StaffList):
 @admin.register(TrafficReversal)
 class TrafficReversalAdmin(StaffList):
     list_display = ["asked_at", "span", "whose", "progress", "state", "note_name", "asked_by"]
-    list_display_links = None
     list_select_related = ["agent", "campaign", "asked_by"]
     search_help_text = "The id of a reversal"
     ordering = ["-asked_at"]

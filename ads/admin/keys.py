@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from ads import keys
 from ads.admin.forms import KeyForm
-from ads.admin.staff import StaffList, button, link, page, require, row_or_404
+from ads.admin.staff import StaffList, button, link, named, page, require, row_or_404
 from ads.core.tokens import Environment
 from ads.models import AdKey, Advertiser, Agent
 from penguin_site.errors import DomainError
@@ -24,7 +24,7 @@ STATES = {"in use": "success", "ends soon": "warning", "ended": "info", "revoked
 @admin.register(AdKey)
 class AdKeyAdmin(StaffList):
     list_display = [
-        "prefix_link",
+        "beginning",
         "holder",
         "environment",
         "state",
@@ -32,9 +32,8 @@ class AdKeyAdmin(StaffList):
         "last_used_at",
         "expires_at",
     ]
-    list_display_links = None
     list_select_related = ["agent", "advertiser"]
-    search_help_text = "The beginning of a key, or its number"
+    search_help_text = "A key's beginning as it stands here, or the whole key"
     ordering = ["-id"]
     actions = ["revoke_chosen"]
     object_template = "key.html"
@@ -50,15 +49,13 @@ class AdKeyAdmin(StaffList):
     ) -> tuple[QuerySet[AdKey], bool]:
         term = search_term.strip()
         if term.startswith(("am_", "av_")):
-            # Never more of a pasted key than what is kept of it.
-            return queryset.filter(
-                prefix__startswith=term[: AdKey._meta.get_field("prefix").max_length]
-            ), False
+            # A whole key may be pasted; only its beginning is kept.
+            return queryset.filter(prefix__in=[term[:length] for length in range(8, 21)]), False
         return super().get_search_results(request, queryset, term)
 
     @display(description="Key")
-    def prefix_link(self, key: AdKey) -> SafeString:
-        return link("adkey_change", f"{key.prefix}…", key.pk)
+    def beginning(self, key: AdKey) -> SafeString:
+        return named(f"{key.prefix}…")
 
     @display(description="Of")
     def holder(self, key: AdKey) -> SafeString:

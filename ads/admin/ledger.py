@@ -32,7 +32,6 @@ MOST_EXPORTED = 100_000
 @admin.register(LedgerTransaction)
 class LedgerTransactionAdmin(StaffList):
     list_display = ["occurred_at", "kind_link", "amount", "reference_name", "book_name", "note_name"]
-    list_display_links = None
     list_filter = ["kind"]
     search_help_text = "The id of a transaction, or a whole reference"
     ordering = ["-id"]
@@ -89,8 +88,7 @@ class LedgerTransactionAdmin(StaffList):
 class AccountAdmin(StaffList):
     """In the order of its unique index: the live book comes before all test books."""
 
-    list_display = ["owner_link", "kind", "book_name", "balance"]
-    list_display_links = None
+    list_display = ["owner_name", "kind", "book_name", "balance"]
     list_filter = ["kind"]
     search_help_text = "The id of an account, an agent or an advertiser"
     ordering = ["book", "kind", "owner_id"]
@@ -111,8 +109,8 @@ class AccountAdmin(StaffList):
             row.owner = owners.get(row.owner_id)
 
     @display(description="Account")
-    def owner_link(self, row: Any) -> SafeString:
-        return link("account_change", row.owner or row.get_kind_display(), row.pk)
+    def owner_name(self, row: Any) -> SafeString:
+        return named(row.owner or row.get_kind_display())
 
     @display(description="Book")
     def book_name(self, row: Account) -> str:

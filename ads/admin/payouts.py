@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from ads import payout_results, payouts
 from ads.admin.forms import BatchForm, ResultsForm
-from ads.admin.staff import StaffList, done, link, page, require, row_or_404
+from ads.admin.staff import StaffList, done, named, page, require, row_or_404
 from ads.core.micros import MICROS_PER_CENT, MICROS_PER_DOLLAR
 from ads.core.shown_money import dollars
 from ads.models import Agent, Payout, PayoutBatch
@@ -26,8 +26,7 @@ EARNERS = 100
 
 @admin.register(PayoutBatch)
 class PayoutBatchAdmin(StaffList):
-    list_display = ["name_link", "payouts_count", "amount", "answered", "made_by"]
-    list_display_links = None
+    list_display = ["made_on", "payouts_count", "amount", "answered", "made_by"]
     list_select_related = ["made_by"]
     search_help_text = "The id of a batch"
     ordering = ["-created_at"]
@@ -45,8 +44,8 @@ class PayoutBatchAdmin(StaffList):
             row.figures = figures.get(row.pk, [0, 0, 0])
 
     @display(description="Batch")
-    def name_link(self, row: PayoutBatch) -> SafeString:
-        return link("payoutbatch_change", f"{row.created_at:%Y-%m-%d %H:%M}", row.pk)
+    def made_on(self, row: PayoutBatch) -> SafeString:
+        return named(f"{row.created_at:%Y-%m-%d %H:%M}")
 
     @display(description="Payouts")
     def payouts_count(self, row: Any) -> int:

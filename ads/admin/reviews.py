@@ -32,7 +32,6 @@ class UnitReviewAdmin(StaffList):
     """What was decided, by whom; `queue/` is where it is decided."""
 
     list_display = ["reviewed_at", "unit_link", "state", "reason", "reviewer"]
-    list_display_links = None
     list_select_related = ["unit", "reviewer"]
     ordering = ["-id"]
     search_help_text = "The number of a review"

@@ -47,6 +47,9 @@ class StaffList(ReadOnlyAdmin):
     search_fields = ["pk"]
     object_template = ""
 
+    class Media:
+        css = {"all": ["ads/staff.css"]}
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
@@ -85,6 +88,8 @@ class StaffList(ReadOnlyAdmin):
         """The rows of the page are read once, and what is shown beside them is read for all of them together."""
         found = super().get_changelist_instance(request)
         found.result_list = list(found.result_list)
+        # Nothing was counted, so nothing is said of how many there are.
+        found.full_result_count = found.result_count
         self.add_to_rows(found.result_list)
         return found
 

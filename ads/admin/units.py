@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from ads import categories, policy, review_queue
-from ads.admin.staff import StaffList, link
+from ads.admin.staff import StaffList, link, named
 from ads.models import AdUnit
 
 HISTORY = 20
@@ -19,8 +19,7 @@ REVIEW_LABELS = {
 
 @admin.register(AdUnit)
 class AdUnitAdmin(StaffList):
-    list_display = ["title_link", "campaign_link", "sponsor", "ad_type", "state", "is_paused", "changed_at"]
-    list_display_links = None
+    list_display = ["ad", "campaign_link", "sponsor", "ad_type", "state", "is_paused", "changed_at"]
     list_select_related = ["campaign__advertiser"]
     list_filter = ["review"]
     search_names = ("title",)
@@ -30,8 +29,8 @@ class AdUnitAdmin(StaffList):
     object_template = "unit.html"
 
     @display(description="Ad")
-    def title_link(self, unit: AdUnit) -> SafeString:
-        return link("adunit_change", unit.title, unit.pk)
+    def ad(self, unit: AdUnit) -> SafeString:
+        return named(unit.title)
 
     @display(description="Campaign")
     def campaign_link(self, unit: AdUnit) -> SafeString:

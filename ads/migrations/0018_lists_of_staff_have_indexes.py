@@ -10,6 +10,10 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddIndex(
+            model_name="adkey",
+            index=models.Index(fields=["prefix"], name="ad_key_prefix"),
+        ),
+        migrations.AddIndex(
             model_name="adunit",
             index=models.Index(
                 django.contrib.postgres.indexes.OpClass(
