@@ -119,9 +119,11 @@ def _page(rows: Any, agent_id: UUID | None, before: Cursor | None, moment: str) 
     place = moment if agent_id else "month"
     if agent_id:
         rows = rows.filter(agent_id=agent_id)
-    if before is not None:
+    if before is not None and agent_id:
         older = Q(**{f"{place}__lt": before.place}) | Q(**{place: before.place, "id__lt": before.id})
         rows = rows.filter(older, **{f"{place}__lte": before.place})
+    elif before is not None:
+        rows = rows.filter(pk__lt=(before.place, before.id))
     found = list(rows.order_by(f"-{place}", "-id")[: PAGE + 1])
     if len(found) <= PAGE:
         return Page(found, None)

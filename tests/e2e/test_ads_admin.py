@@ -1,9 +1,7 @@
 """The marketplace's staff in Chromium: reviewing by keyboard, two at once, hostile names, and how the pages hold up."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -129,13 +127,5 @@ def test_pages_hold_up_with_names_that_mean_harm(
             if who is visitor or place == PAGES[0]:
                 found = faults(page)
                 assert found == [], (place, looks, found)
-            _keep(page, place, looks)
     narrow.context.close()
     assert narrow.wrong == []
-
-
-def _keep(page: Page, place: str, looks: str) -> None:
-    """Pictures for whoever wants to look: PENGUIN_SCREENSHOTS names the folder."""
-    if folder := os.environ.get("PENGUIN_SCREENSHOTS"):
-        name = place.strip("/").replace("/", "-")
-        page.screenshot(path=Path(folder) / f"ads-{name}-{looks}.png", full_page=True)
