@@ -24,7 +24,7 @@ STATUS_LABELS = {"pending_review": "warning", "active": "success", "suspended": 
 
 @admin.register(Agent)
 class AgentAdmin(StaffList):
-    list_display = ["agent_name", "email", "organisation_name", "state", "share", "balance", "created_at"]
+    list_display = ["agent_name", "email", "state", "share", "balance", "created_at"]
     list_filter = ["status"]
     search_names = ("name",)
     search_help_text = "The beginning of a name, or an id (agt_…)"
@@ -48,10 +48,6 @@ class AgentAdmin(StaffList):
     @display(description="Developer")
     def email(self, row: Agent) -> SafeString:
         return named(row.owner_email)
-
-    @display(description="Organisation")
-    def organisation_name(self, row: Agent) -> SafeString:
-        return named(row.organisation)
 
     @display(description="Status", label=STATUS_LABELS)
     def state(self, row: Agent) -> tuple[str, str]:

@@ -19,7 +19,7 @@ REVIEW_LABELS = {
 
 @admin.register(AdUnit)
 class AdUnitAdmin(StaffList):
-    list_display = ["ad", "campaign_link", "sponsor", "ad_type", "state", "pause", "changed_at"]
+    list_display = ["ad", "campaign_link", "sponsor", "ad_type", "state", "changed_at"]
     list_select_related = ["campaign__advertiser"]
     list_filter = ["review"]
     search_names = ("title",)
@@ -43,10 +43,6 @@ class AdUnitAdmin(StaffList):
     @display(description="Review", label=REVIEW_LABELS)
     def state(self, unit: AdUnit) -> tuple[str, str]:
         return unit.review, unit.get_review_display()
-
-    @display(description="Paused", label={"paused": "warning"})
-    def pause(self, unit: AdUnit) -> str:
-        return "paused" if unit.is_paused else ""
 
     def object_context(self, request: HttpRequest, row: AdUnit) -> dict[str, Any]:
         hits = policy.hits_of(row, policy.phrases(), policy.blocked_categories())
