@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -11,6 +12,7 @@ from ads.core.books import book_of
 from ads.core.organisations import organisation_of
 from ads.core.tokens import Environment
 from ads.models import Agent
+from penguin_site import audit
 from penguin_site.errors import Conflict, InvalidField
 
 LONGEST_STEP = timedelta(days=366)
@@ -57,9 +59,19 @@ def sign_up(
     return SignedUp(agent, live, test)
 
 
-def set_status(agent: Agent, status: Agent.Status) -> bool:
+def set_status(
+    agent: Agent, status: Agent.Status, *, note: str = "", actor: Any = None, request: Any = None
+) -> bool:
     """Approves or suspends; whether anything changed. Keys notice within the time that they are remembered."""
-    return bool(Agent.objects.filter(pk=agent.pk).exclude(status=status).update(status=status))
+    with transaction.atomic():
+        current = Agent.objects.select_for_update().get(pk=agent.pk)
+        if current.status == status:
+            return False
+        Agent.objects.filter(pk=agent.pk).update(status=status)
+        before, after = {"status": current.status}, {"status": status.value, "note": note}
+        action = "agent.approved" if status == Agent.Status.ACTIVE else "agent.suspended"
+        audit.record(actor, action, agent, before=before, after=after, request=request)
+        return True
 
 
 def time_of(agent: Agent, environment: Environment, *, now: datetime) -> datetime:

@@ -24,7 +24,7 @@ def open_after_click(
     decision_id: UUID, unit_id: UUID, *, price_micros: int, share_bps: int, now: datetime
 ) -> None:
     """For a click that was just billed: if there is feedback already, its bonus. In the caller's transaction."""
-    feedback = Feedback.objects.filter(decision_id=decision_id, unit_id=unit_id).first()
+    feedback = Feedback.objects.filter(decision_id=decision_id, unit_id=unit_id, voided_at=None).first()
     if feedback is not None:
         _open(feedback, price_micros, share_bps, now)
 

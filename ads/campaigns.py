@@ -8,6 +8,7 @@ from django.db import transaction
 from ads import budgets
 from ads.core.micros import MICROS_PER_CENT
 from ads.models import Advertiser, Campaign
+from penguin_site import audit
 from penguin_site.errors import Conflict, InvalidField
 
 Status = Campaign.Status
@@ -57,6 +58,16 @@ def move(campaign: Campaign, target: str) -> None:
     moved = Campaign.objects.filter(pk=campaign.pk, status__in=sources | {target}).update(status=target)
     if not moved:
         raise IllegalMove
+
+
+def move_by_staff(campaign: Campaign, target: str, *, actor: Any, request: Any = None) -> None:
+    """As `move`, and audited: it is somebody else's campaign."""
+    with transaction.atomic():
+        before = Campaign.objects.select_for_update().values_list("status", flat=True).get(pk=campaign.pk)
+        move(campaign, target)
+        if before != target:
+            facts = {"before": {"status": before}, "after": {"status": target}}
+            audit.record(actor, "campaign.moved", campaign, request=request, **facts)
 
 
 def change_and_move(campaign: Campaign, target: str | None, **fields: Any) -> None:

@@ -7,7 +7,15 @@ from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from ads import invalid_traffic, qualities, rollups, settlements, vectors
+from ads import (
+    invalid_traffic,
+    ledger_checks,
+    qualities,
+    rollups,
+    settlements,
+    traffic_reversals,
+    vectors,
+)
 from ads.models import AdUnit
 
 logger = logging.getLogger(__name__)
@@ -40,6 +48,26 @@ def make_ad_months(timestamp: int) -> None:
 def find_invalid_ad_traffic(timestamp: int) -> None:
     if marked := invalid_traffic.look_again(now=timezone.now()):
         logger.info("%d clicks turned out to be invalid; what was paid for them was taken back.", marked)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="take_back_ad_traffic")
+def take_back_ad_traffic(timestamp: int) -> None:
+    if marked := traffic_reversals.fulfil(now=timezone.now()):
+        logger.info(
+            "%d events were marked as staff has asked; what was paid for them was taken back.", marked
+        )
+
+
+@app.periodic(cron="10 3 * * *")
+@app.task(queueing_lock="check_ad_ledger")
+def check_ad_ledger(timestamp: int) -> None:
+    check = ledger_checks.check(now=timezone.now())
+    if check is not None and not check.is_ok:
+        wrong = [finding["code"] for finding in check.findings if not finding["is_ok"]]
+        logger.error(
+            "The books of ads are not right: %s. See the health of the ledger in the admin.", ", ".join(wrong)
+        )
 
 
 @app.periodic(cron="20 1 * * *")

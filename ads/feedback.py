@@ -17,11 +17,19 @@ from ads.core.tokens import LIFETIME_SECONDS, Environment, TokenFacts, Window
 from ads.decision_records import IdempotencyMismatch
 from ads.models import AdEvent, Agent, Feedback
 from ads.shown_units import ShownUnit
+from penguin_site import audit
 from penguin_site.errors import Conflict, InvalidField, NotFound
 
 GIVEN_WITHIN = timedelta(seconds=LIFETIME_SECONDS[Window.FEEDBACK])
+MAX_REASON = 300
 RESOLVED_AFTER = timedelta(days=7)
 _BONUSES = {Reaction.POSITIVE: POSITIVE_BONUS_BPS, Reaction.NEGATIVE: NEGATIVE_BONUS_BPS}
+
+
+class AlreadyVoid(Conflict):
+    """This prediction was declared void before."""
+
+    code = "already_void"
 
 
 class DuplicateFeedback(Conflict):
@@ -83,6 +91,23 @@ def give(opinion: Opinion, *, agent: Agent, environment: Environment, now: datet
             raise IdempotencyMismatch from None
         bonuses.open_after_feedback(feedback, share_bps=unit.share_bps, now=now)
         return feedback
+
+
+def void(feedback: Feedback, *, reason: str, now: datetime, actor: Any = None, request: Any = None) -> None:
+    """Staff declares a prediction void: it counts for nothing, and its bonus, paid or not, is the platform's again."""
+    reason = reason.strip()
+    if not reason or len(reason) > MAX_REASON:
+        raise InvalidField("reason", f"must say why, in at most {MAX_REASON} characters")
+    with transaction.atomic():
+        # A click of this token that is being billed has opened its bonus by then, or opens none.
+        token_locks.take(feedback.decision_id, feedback.unit_id)
+        voided = Feedback.objects.filter(pk=feedback.pk, voided_at=None).update(
+            voided_at=now, void_reason=reason
+        )
+        if not voided:
+            raise AlreadyVoid
+        bonuses.take_back(feedback.decision_id, feedback.unit_id, now=now)
+        audit.record(actor, "ad_feedback.voided", feedback, after={"reason": reason}, request=request)
 
 
 def potential_bonus(reaction: str) -> str:

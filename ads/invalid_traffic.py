@@ -6,7 +6,7 @@ Who causes it learns nothing of the rules: an address leads on as ever, and a re
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -62,8 +62,13 @@ class Range:
     campaign_id: UUID | None = None
 
 
-def mark_range(found: Range, *, note: str, now: datetime) -> int:
-    """Marks all events of the range and takes the money back; how many events. May be run again."""
+def mark_range(
+    found: Range, *, note: str, now: datetime, after_batch: Callable[[int], None] = lambda count: None
+) -> int:
+    """Marks all events of the range and takes the money back; how many events. May be run again.
+
+    `after_batch` is told how many were marked by each of its transactions.
+    """
     if found.agent_id is None and found.campaign_id is None:
         raise ValueError("of an agent, of a campaign, or both")
     events = AdEvent.objects.filter(
@@ -77,7 +82,9 @@ def mark_range(found: Range, *, note: str, now: datetime) -> int:
     while batch := list(
         events.exclude(id__in=InvalidMark.objects.values("event_id")).order_by("advertiser_id", "id")[:BATCH]
     ):
-        count += mark(batch, rule=Rule.STAFF, note=note, now=now)
+        marked = mark(batch, rule=Rule.STAFF, note=note, now=now)
+        after_batch(marked)
+        count += marked
     return count
 
 

@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
-from ads import categories
+from ads import categories, policy
 from ads.core.landing_urls import problem_with
-from ads.models import AdUnit, Campaign
+from ads.models import AdUnit, Campaign, UnitReview
+from penguin_site import audit
 from penguin_site.errors import Conflict, InvalidField
 
 Review = AdUnit.Review
@@ -15,6 +17,7 @@ Review = AdUnit.Review
 REVIEWED = (
     "title", "body", "cta", "landing_url", "service_endpoint", "service_auth", "service_description",
 )  # fmt: skip
+MAX_REASON = 300
 TARGETING = ("intents", "example_queries", "negative_contexts", "categories")
 
 
@@ -40,7 +43,8 @@ def change(unit: AdUnit, *, now: datetime, **fields: Any) -> AdUnit:
         for name, value in _known(fields).items():
             setattr(current, name, value)
         _check(current)
-        if content_of(current) != before and current.review in (Review.APPROVED, Review.REJECTED):
+        is_another = content_of(current) != before and current.review in (Review.APPROVED, Review.REJECTED)
+        if is_another or (current.review == Review.APPROVED and policy.blocks(current.categories)):
             current.review, current.review_reason = Review.PENDING, ""
         current.changed_at = now
         current.save()
@@ -52,27 +56,86 @@ def submit(unit: AdUnit, *, now: datetime) -> None:
     AdUnit.objects.filter(pk=unit.pk, review=Review.DRAFT).update(review=Review.PENDING, changed_at=now)
 
 
-def approve(unit: AdUnit, *, now: datetime) -> None:
+def approve(unit: AdUnit, *, now: datetime, reviewer: Any = None, request: Any = None) -> UnitReview:
     """Approves the unit as the reviewer has read it: if it was changed since, nothing is approved."""
-    _judge(unit, now, review=Review.APPROVED, review_reason="", approved_content=content_of(unit))
+    policy.require(unit)
+    content = content_of(unit)
+    outcome = {"review": Review.APPROVED, "review_reason": "", "approved_content": content}
+    return _judge(unit, now, reviewer, request, **outcome)
 
 
-def reject(unit: AdUnit, *, reason: str, now: datetime) -> None:
-    if not reason.strip():
+def reject(
+    unit: AdUnit, *, reason: str, now: datetime, reviewer: Any = None, request: Any = None
+) -> UnitReview:
+    """The advertiser reads the reason."""
+    reason = reason.strip()
+    if not reason:
         raise InvalidField("reason", "must say what is wrong")
-    _judge(unit, now, review=Review.REJECTED, review_reason=reason)
+    if len(reason) > MAX_REASON:
+        raise InvalidField("reason", f"must have at most {MAX_REASON} characters")
+    return _judge(unit, now, reviewer, request, review=Review.REJECTED, review_reason=reason)
+
+
+def withdraw(review: UnitReview, *, now: datetime, reviewer: Any = None, request: Any = None) -> None:
+    """Takes a decision back, as long as it is the last one and nothing was changed since: the unit waits again."""
+    if review.outcome == UnitReview.Outcome.WITHDRAWN:
+        raise NotInReview("This decision was taken back before.")
+    with transaction.atomic():
+        withdrawn = AdUnit.objects.filter(pk=review.unit_id, review=review.outcome, **review.content).filter(
+            ~Exists(UnitReview.objects.filter(unit_id=OuterRef("pk"), pk__gt=review.pk))
+        )
+        changes = {"review": Review.PENDING, "review_reason": "", "approved_content": review.content_before}
+        if not withdrawn.update(changed_at=now, **changes):
+            raise NotInReview("This ad was changed or decided on again since: nothing was taken back.")
+        UnitReview.objects.create(
+            unit_id=review.unit_id,
+            outcome=UnitReview.Outcome.WITHDRAWN,
+            content=review.content,
+            content_before=review.content_before,
+            reviewer=reviewer,
+            reviewed_at=now,
+        )
+        name = f"ads.adunit:{review.unit_id}"
+        before, after = {"review": review.outcome}, {"review": Review.PENDING.value}
+        audit.record(reviewer, "ad.review_withdrawn", name, before=before, after=after, request=request)
 
 
 def content_of(unit: AdUnit) -> dict[str, str]:
     return {name: getattr(unit, name) for name in REVIEWED}
 
 
-def _judge(unit: AdUnit, now: datetime, **outcome: Any) -> None:
-    judged = AdUnit.objects.filter(pk=unit.pk, review=Review.PENDING, **content_of(unit)).update(
-        changed_at=now, **outcome
-    )
-    if not judged:
-        raise NotInReview
+def _judge(unit: AdUnit, now: datetime, reviewer: Any, request: Any, **outcome: Any) -> UnitReview:
+    content = content_of(unit)
+    with transaction.atomic():
+        judged = AdUnit.objects.filter(pk=unit.pk, review=Review.PENDING, **content).update(
+            changed_at=now, **outcome
+        )
+        if not judged:
+            raise NotInReview(_what_happened_to(unit))
+        made = UnitReview.objects.create(
+            unit=unit,
+            outcome=outcome["review"],
+            reason=outcome["review_reason"],
+            content=content,
+            content_before=unit.approved_content,
+            reviewer=reviewer,
+            reviewed_at=now,
+        )
+        action = "ad.approved" if outcome["review"] == Review.APPROVED else "ad.rejected"
+        before = {"review": Review.PENDING.value}
+        after = {"review": outcome["review"].value, "reason": outcome["review_reason"]}
+        audit.record(reviewer, action, unit, before=before, after=after, request=request)
+    return made
+
+
+def _what_happened_to(unit: AdUnit) -> str | None:
+    """For whoever comes second: who was first. None: the class's own sentence."""
+    standing = AdUnit.objects.filter(pk=unit.pk).values_list("review", flat=True).first()
+    last = UnitReview.objects.filter(unit_id=unit.pk).select_related("reviewer").order_by("-id").first()
+    if last is None or standing != last.outcome:
+        return None
+    who = last.reviewer.get_username() if last.reviewer else "Somebody"
+    return f"{who} has {last.outcome} this ad already, at {last.reviewed_at:%H:%M} UTC."
 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ads import categories
+from ads import categories, policy
 from ads.api.access import NoKey
 from ads.api.base import AdsView
 from ads.api.schema import obj, operation
@@ -39,7 +39,8 @@ class Policy(AdsView):
         example=POLICY,
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        return Response(POLICY)
+        blocked = [_as_number(category_id) for category_id in policy.blocked_categories()]
+        return Response({**POLICY, "defaults": {**POLICY["defaults"], "blocked_categories": blocked}})
 
 
 class Categories(AdsView):

@@ -11,14 +11,16 @@ from ads.models.creations import CreationKey
 from ads.models.decisions import Decision, DecisionKey, DecisionUnit, UnitVectors
 from ads.models.events import AdEvent, EventId
 from ads.models.feedback import Bonus, Conversion, Feedback
-from ads.models.ledger import Account, LedgerTransaction, Payout, Posting
+from ads.models.ledger import Account, LedgerCheck, LedgerTransaction, Posting
 from ads.models.parties import Advertiser, Agent
+from ads.models.payouts import Payout, PayoutBatch, PayoutResult
+from ads.models.policy import BlockedCategory, PolicyPhrase
 from ads.models.ratings import Rating
 from ads.models.rollups import RolledDay, Rollup
 from ads.models.services import ServiceTransaction
 from ads.models.sessions import Session, SessionMessage
-from ads.models.traffic import InvalidMark
-from ads.models.units import AdUnit, Inventory
+from ads.models.traffic import InvalidMark, TrafficReversal
+from ads.models.units import AdUnit, Inventory, UnitReview
 
 __all__ = [
     "Account",
@@ -27,6 +29,7 @@ __all__ = [
     "AdUnit",
     "Advertiser",
     "Agent",
+    "BlockedCategory",
     "Bonus",
     "Campaign",
     "CampaignBudget",
@@ -42,8 +45,12 @@ __all__ = [
     "Hold",
     "InvalidMark",
     "Inventory",
+    "LedgerCheck",
     "LedgerTransaction",
     "Payout",
+    "PayoutBatch",
+    "PayoutResult",
+    "PolicyPhrase",
     "Posting",
     "Rating",
     "RolledDay",
@@ -51,6 +58,8 @@ __all__ = [
     "ServiceTransaction",
     "Session",
     "SessionMessage",
+    "TrafficReversal",
+    "UnitReview",
     "UnitVectors",
     "Wallet",
 ]

@@ -31,6 +31,7 @@ class AdKey(models.Model):
 
     class Meta:
         db_table = "ad_key"
+        indexes = [models.Index(fields=["prefix"], name="ad_key_prefix")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(agent__isnull=False, advertiser=None) | Q(agent=None, advertiser__isnull=False),

@@ -36,6 +36,7 @@ class Wallet(models.Model):
 
     class Meta:
         db_table = "ad_wallet"
+        permissions = [("top_up_wallet", "Can book payments into wallets")]
         constraints = [
             models.UniqueConstraint(fields=["advertiser", "book"], name="ad_wallet_once"),
             *_limits("ad_wallet"),

@@ -4,9 +4,11 @@ from datetime import timedelta
 from uuid import uuid4
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import OpClass
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from ads.models.parties import Advertiser
@@ -61,6 +63,11 @@ class Campaign(models.Model):
 
     class Meta:
         db_table = "ad_campaign"
+        indexes = [
+            models.Index(OpClass(Lower("name"), name="text_pattern_ops"), name="ad_campaign_name"),
+            models.Index(fields=["-created_at"], name="ad_campaign_time"),
+            models.Index(fields=["status", "-created_at"], name="ad_campaign_status"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(bid_cents__gte=1, bid_cents__lte=1_000_000), name="ad_campaign_bid"

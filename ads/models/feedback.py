@@ -12,7 +12,7 @@ class Feedback(models.Model):
     """One for each shown unit. What the user said is not here: it was read and dropped."""
 
     id = models.UUIDField(primary_key=True, editable=False)
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, db_index=False, related_name="+")
     book = models.CharField(max_length=40)
     decision_id = models.UUIDField()
     unit_id = models.UUIDField()
@@ -22,9 +22,12 @@ class Feedback(models.Model):
     content_hash = models.BinaryField(max_length=32, help_text="Keyed: what was said cannot be guessed.")
     resolves_at = models.DateTimeField(help_text="By the clock of its book.")
     created_at = models.DateTimeField()
+    voided_at = models.DateTimeField(null=True, blank=True, help_text="It counts for nothing any more.")
+    void_reason = models.CharField(max_length=300, blank=True)
 
     class Meta:
         db_table = "ad_feedback"
+        permissions = [("void_feedback", "Can declare predictions void")]
         verbose_name_plural = "feedback"
         constraints = [
             models.UniqueConstraint(fields=["decision_id", "unit_id"], name="ad_feedback_once"),
@@ -33,7 +36,11 @@ class Feedback(models.Model):
                 condition=Q(reaction__in=["positive", "neutral", "negative"]), name="ad_feedback_reaction"
             ),
         ]
-        indexes = [models.Index(fields=["unit_id", "created_at"], name="ad_feedback_unit")]
+        indexes = [
+            models.Index(fields=["unit_id", "created_at"], name="ad_feedback_unit"),
+            models.Index(fields=["book", "resolves_at"], name="ad_feedback_resolves"),
+            models.Index(fields=["agent", "-id"], name="ad_feedback_agent_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reaction} {self.id}"

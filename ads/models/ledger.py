@@ -5,8 +5,6 @@ transaction's postings sum to zero, and cash, which lies outside, is negative by
 its own: the live one, or the test book of one agent; no transaction touches two.
 """
 
-from uuid import uuid4
-
 from django.db import models
 from django.utils import timezone
 
@@ -93,6 +91,26 @@ class LedgerTransaction(models.Model):
         indexes = [
             models.Index(fields=["decision_id", "unit_id"], name="ad_ledger_decision"),
             models.Index(fields=["book", "occurred_at"], name="ad_ledger_time"),
+            # Lists of what is rare are found without reading what is frequent: clicks and impressions.
+            models.Index(
+                fields=["kind", "-id"],
+                condition=models.Q(
+                    kind__in=[
+                        "top_up",
+                        "session",
+                        "session_paid",
+                        "escrow",
+                        "service",
+                        "escrow_return",
+                        "bonus_reserve",
+                        "bonus_paid",
+                        "bonus_return",
+                        "reversal",
+                        "payout",
+                    ]
+                ),
+                name="ad_ledger_rare",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -121,22 +139,16 @@ class Posting(models.Model):
         return f"{self.amount_micros} on {self.account_id}"
 
 
-class Payout(models.Model):
-    """Money sent to an agent's developer, as a line of a batch that is exported to a bank."""
+class LedgerCheck(models.Model):
+    """What the look at all invariants has found, each time that it was done."""
 
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    batch_id = models.UUIDField()
-    agent = models.ForeignKey("ads.Agent", on_delete=models.PROTECT, related_name="payouts")
-    amount_micros = models.BigIntegerField()
-    transaction = models.OneToOneField(LedgerTransaction, on_delete=models.PROTECT, related_name="payout")
-    created_at = models.DateTimeField(default=timezone.now)
+    checked_at = models.DateTimeField()
+    took_ms = models.PositiveIntegerField()
+    is_ok = models.BooleanField()
+    findings = models.JSONField(help_text="A code, title, is_ok and examples for each invariant.")
 
     class Meta:
-        db_table = "ad_payout"
-        constraints = [
-            models.UniqueConstraint(fields=["batch_id", "agent"], name="ad_payout_once"),
-            models.CheckConstraint(condition=models.Q(amount_micros__gt=0), name="ad_payout_positive"),
-        ]
+        db_table = "ad_ledger_check"
 
     def __str__(self) -> str:
-        return f"{self.amount_micros} to {self.agent_id}"
+        return f"{self.checked_at:%Y-%m-%d %H:%M} {'right' if self.is_ok else 'wrong'}"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
+from django.contrib.postgres.indexes import OpClass
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -40,6 +41,10 @@ class Advertiser(models.Model):
 
     class Meta:
         db_table = "ad_advertiser"
+        indexes = [
+            models.Index(OpClass(Lower("name"), name="text_pattern_ops"), name="ad_advertiser_name"),
+            models.Index(fields=["-created_at"], name="ad_advertiser_time"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(environment__in=["live", "test"]), name="ad_advertiser_environment"
@@ -78,6 +83,12 @@ class Agent(models.Model):
 
     class Meta:
         db_table = "ad_agent"
+        indexes = [
+            models.Index(OpClass(Lower("name"), name="text_pattern_ops"), name="ad_agent_name"),
+            models.Index(fields=["-created_at"], name="ad_agent_time"),
+            models.Index(fields=["status", "-created_at"], name="ad_agent_status"),
+        ]
+        permissions = [("approve_agent", "Can give agents live access, and suspend them")]
         constraints = [
             models.UniqueConstraint(Lower("owner_email"), Lower("name"), name="ad_agent_once"),
             models.CheckConstraint(condition=Q(share_bps__lte=BASIS_POINTS), name="ad_agent_share"),

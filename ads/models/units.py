@@ -2,9 +2,12 @@
 
 from uuid import uuid4
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from ads.models.campaigns import Campaign
@@ -61,6 +64,7 @@ class AdUnit(models.Model):
 
     class Meta:
         db_table = "ad_unit"
+        permissions = [("review_adunit", "Can approve and reject ads")]
         constraints = [
             models.CheckConstraint(condition=Q(quality__lte=10_000), name="ad_unit_quality"),
             models.CheckConstraint(
@@ -74,11 +78,43 @@ class AdUnit(models.Model):
         indexes = [
             models.Index(
                 fields=["changed_at"], condition=Q(review="pending_review"), name="ad_unit_to_review"
-            )
+            ),
+            models.Index(OpClass(Lower("title"), name="text_pattern_ops"), name="ad_unit_title"),
+            models.Index(fields=["-changed_at"], name="ad_unit_time"),
+            models.Index(fields=["review", "-changed_at"], name="ad_unit_review_time"),
         ]
 
     def __str__(self) -> str:
         return self.title
+
+
+class UnitReview(models.Model):
+    """What a reviewer decided, and of which words: only ever added to. The unit itself says how it stands now."""
+
+    class Outcome(models.TextChoices):
+        APPROVED = "approved"
+        REJECTED = "rejected"
+        WITHDRAWN = "withdrawn", "withdrawn: waits again"
+
+    unit = models.ForeignKey(AdUnit, on_delete=models.CASCADE, db_index=False, related_name="reviews")
+    outcome = models.CharField(max_length=9, choices=Outcome)
+    reason = models.CharField(max_length=300, blank=True)
+    content = models.JSONField(help_text="The words that were judged.")
+    content_before = models.JSONField(null=True, help_text="As it had been approved before.")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, db_index=False, related_name="+"
+    )
+    reviewed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ad_unit_review"
+        indexes = [
+            models.Index(fields=["unit", "-id"], name="ad_unit_review_unit"),
+            models.Index(fields=["reviewer", "-id"], name="ad_unit_review_reviewer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.unit_id} {self.outcome}"
 
 
 class Inventory(models.Model):

@@ -9,11 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from ads import invalid_traffic, keys, payouts, wallets
-from ads.core.days import is_time_zone
+from ads import advertisers, invalid_traffic, payouts
 from ads.core.micros import MICROS_PER_CENT
 from ads.core.tokens import Environment
-from ads.models import Advertiser
 from penguin_site.errors import DomainError
 
 
@@ -49,24 +47,18 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
 
     def advertiser(self, name: str, organisation: str, time_zone: str, test: bool, **_: Any) -> None:
-        if not is_time_zone(time_zone):
-            raise CommandError(f"There is no time zone {time_zone}.")
-        environment = Environment.TEST if test else Environment.LIVE
-        made = Advertiser.objects.create(
-            name=name, organisation=organisation, time_zone=time_zone, environment=environment.value
+        made, key = advertisers.create(
+            name=name,
+            environment=Environment.TEST if test else Environment.LIVE,
+            organisation=organisation,
+            time_zone=time_zone,
+            now=timezone.now(),
         )
-        _, key = keys.issue(made, environment, now=timezone.now())
         self.stdout.write(f"{made.pk}\n{key}")
 
     def top_up(self, advertiser: UUID, cents: int, reference: str, **_: Any) -> None:
-        found = Advertiser.objects.filter(pk=advertiser, environment=Environment.LIVE).exists()
-        if not found:
-            raise CommandError("There is no such live advertiser.")
-        booked = wallets.top_up(
-            advertiser_id=advertiser,
-            amount_micros=cents * MICROS_PER_CENT,
-            reference=reference,
-            now=timezone.now(),
+        booked = advertisers.top_up(
+            advertiser, amount_micros=cents * MICROS_PER_CENT, reference=reference, now=timezone.now()
         )
         self.stdout.write(str(booked))
 
