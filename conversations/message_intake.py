@@ -41,7 +41,12 @@ def session_id_of(fields: Mapping[str, Any]) -> str | None:
 
 
 def prepare_turn(
-    fields: Mapping[str, Any], *, owner_id: int, is_local_owner: bool, idempotency_key: str | None = None
+    fields: Mapping[str, Any],
+    *,
+    owner_id: int,
+    is_local_owner: bool,
+    key_id: int | None = None,
+    idempotency_key: str | None = None,
 ) -> TurnRequest:
     """The request to accept, from validated `fields`; raises what is wrong with them (400, 404, 413, 415).
 
@@ -54,6 +59,8 @@ def prepare_turn(
     options = {name: fields[name] for name in _OPTIONS if fields.get(name) not in (None, "", False)}
     if is_local_owner:  # its tools work in the owner's part of the workspace
         options["is_local_owner"] = True
+    if key_id is not None:  # whose programs use how much is counted by key
+        options["key_id"] = key_id
     if "model" in options:
         options["model"] = registry.resolve(options["model"])
     else:

@@ -1,7 +1,8 @@
 """Tokens and cost, summed by the database from the rows of the model calls."""
 
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
@@ -51,6 +52,14 @@ def usage_of(
         "today": sum(row["today"] for row in rows),
         "today_cost_usd": sum(row["today_cost"] for row in rows) / MICROS,
     }
+
+
+def by_model_of(*, conversation_id: int | None = None, run_id: UUID | None = None) -> list[dict[str, Any]]:
+    """What a conversation or a run used, by model: model, calls, prompt, completion, cost (micros) and more."""
+    calls = ModelCall.objects.filter(
+        **({"run_id": run_id} if run_id else {"conversation_id": conversation_id})
+    )
+    return _by_model(calls, midnight=datetime.now(UTC))
 
 
 def _by_model(calls: QuerySet[ModelCall], *, midnight: datetime) -> list[dict[str, Any]]:

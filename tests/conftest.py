@@ -4,6 +4,7 @@ import pytest
 from django.db import close_old_connections
 
 from penguin_site import health, metrics, principals, rate_limits
+from penguin_site.staff import figures
 
 
 @pytest.fixture(autouse=True)
@@ -13,6 +14,7 @@ def _nothing_remembered() -> None:
     health.forget()
     rate_limits.leases.forget()
     metrics.database.forget()
+    figures.forget()
 
 
 @pytest.fixture(autouse=True)
