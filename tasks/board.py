@@ -22,6 +22,10 @@ class Column:
     tasks: list[Task]
 
     @property
+    def title(self) -> str:
+        return self.status.replace("_", " ")
+
+    @property
     def has_more(self) -> bool:
         return self.count >= MOST_COUNTED
 

@@ -18,6 +18,7 @@ from conversations.models import Approval, Grant
 from penguin_site import audit
 from penguin_site.audit.staff_lists import BoundedPaginator, MadeFilter
 from penguin_site.audit.staff_pages import AuditedAdmin, do, require
+from penguin_site.audit.staff_texts import link_to, short
 from penguin_site.errors import InvalidField
 
 DECIDE = "conversations.change_approval"
@@ -51,7 +52,7 @@ class ApprovalAdmin(AuditedAdmin):
         "tool_name",
         "resource_beginning",
         "owner",
-        "status",
+        "state",
         "created_at",
         "expires_at",
         "resolved_by",
@@ -65,7 +66,7 @@ class ApprovalAdmin(AuditedAdmin):
 
     @admin.display(description="About")
     def resource_beginning(self, approval: Approval) -> str:
-        return approval.resource[:120]
+        return short(approval.resource)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Approval]:
         return super().get_queryset(request).select_related("conversation", "owner", "resolved_by")
@@ -133,7 +134,7 @@ class GrantAdmin(AuditedAdmin):
         "matched",
         "scope",
         "owner",
-        "conversation",
+        "in_conversation",
         "created_at",
         "expires_at",
         "revoked_at",
@@ -145,10 +146,14 @@ class GrantAdmin(AuditedAdmin):
     ordering = ["-id"]
     actions = ["revoke"]
 
+    @admin.display(description="Conversation")
+    def in_conversation(self, grant: Grant) -> str:
+        return link_to(grant.conversation)
+
     @admin.display(description="Allows")
     def matched(self, grant: Grant) -> str:
         kind, pattern = grant.matcher.get("kind"), grant.matcher.get("pattern", "")
-        return "every call" if kind == "any" else f"{kind} {pattern}"
+        return "every call" if kind == "any" else short(f"{kind} {pattern}")
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(REVOKE)

@@ -12,6 +12,7 @@ from conversations.models import Conversation, Message, Run
 from penguin_site.audit import record
 from penguin_site.audit.staff_lists import MadeFilter
 from penguin_site.audit.staff_pages import AuditedAdmin
+from penguin_site.audit.staff_texts import link_to, short
 
 RUNS_SHOWN = 50
 EVENTS_SHOWN = 100
@@ -40,7 +41,7 @@ class ConversationAdmin(AuditedAdmin):
 
     @admin.display(description="Conversation")
     def shown_title(self, conversation: Conversation) -> str:
-        return conversation.title or conversation.session_id
+        return short(conversation)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.events)
@@ -81,7 +82,7 @@ class ConversationAdmin(AuditedAdmin):
 
 @admin.register(Message)
 class MessageAdmin(AuditedAdmin):
-    list_display = ["id", "conversation", "owner", "role", "excerpt", "created_at"]
+    list_display = ["id", "in_conversation", "owner", "role", "excerpt", "created_at"]
     list_select_related = ["conversation", "owner"]
     list_filter = ["role", MadeFilter]
     search_fields = ["id__exact", "conversation__session_id__startswith", "owner__username__exact"]
@@ -91,4 +92,8 @@ class MessageAdmin(AuditedAdmin):
 
     @admin.display(description="Beginning")
     def excerpt(self, message: Message) -> str:
-        return message.content[:120]
+        return short(message.content)
+
+    @admin.display(description="Conversation")
+    def in_conversation(self, message: Message) -> str:
+        return link_to(message.conversation)

@@ -16,6 +16,7 @@ from conversations.models import ModelCall, Run, Worker
 from penguin_site import audit
 from penguin_site.audit.staff_lists import MadeFilter
 from penguin_site.audit.staff_pages import AuditedAdmin, ReadOnlyAdmin, do
+from penguin_site.audit.staff_texts import chip, link_to
 
 CANCEL = "conversations.change_run"
 
@@ -24,9 +25,9 @@ CANCEL = "conversations.change_run"
 class RunAdmin(AuditedAdmin):
     list_display = [
         "id",
-        "conversation",
+        "in_conversation",
         "owner",
-        "status",
+        "state",
         "attempt",
         "created_at",
         "started_at",
@@ -38,6 +39,10 @@ class RunAdmin(AuditedAdmin):
     search_help_text = "Id, beginning of a session id, or a user name"
     ordering = ["-id"]
     page_template = "admin/conversations/run/page.html"
+
+    @admin.display(description="Conversation")
+    def in_conversation(self, run: Run) -> str:
+        return link_to(run.conversation)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.cancel)
@@ -71,7 +76,7 @@ class ModelCallAdmin(AuditedAdmin):
     list_display = [
         "id",
         "model",
-        "status",
+        "state",
         "owner",
         "input_tokens",
         "output_tokens",
@@ -109,7 +114,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     ordering = ["-heartbeat_at"]
 
     @admin.display(description="State")
-    def state(self, worker: Worker) -> str:
-        if worker.lease_expires_at <= timezone.now():
-            return "lost"
-        return "draining" if worker.draining else "at work"
+    def state(self, row: Worker) -> str:
+        if row.lease_expires_at <= timezone.now():
+            return chip("lost")
+        return chip("draining" if row.draining else "running")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -19,6 +19,7 @@ from penguin_site.audit.staff_lists import (
     found_by_index,
     is_indexed_search,
 )
+from penguin_site.audit.staff_texts import chip
 from penguin_site.errors import DomainError
 
 
@@ -35,6 +36,11 @@ class ReadOnlyAdmin(ModelAdmin):
     sortable_by: ClassVar[Any] = ()
     list_disable_select_all = True
     page_template = ""
+
+    @admin.display(description="State")
+    def state(self, row: Any) -> str:
+        """For lists of what has a status."""
+        return chip(row.status)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         return BoundedChangeList

@@ -81,6 +81,10 @@ class Chart:
         )
 
     @property
+    def is_empty(self) -> bool:
+        return not any(value for series in self.series for value in series.values)
+
+    @property
     def rows(self) -> list[Row]:
         made = [
             (series, f"var({COLORS[place % len(COLORS)]})", _whole(series))

@@ -108,7 +108,9 @@ def _work(user: Any) -> Iterator[Tile]:
     if user.has_perm("conversations.view_run"):
         runs = "admin:conversations_run_changelist"
         link = _link(runs, query={"status__exact": "running"})
-        yield Tile("Runs at work", f"{now.running:,}", f"{now.workers} workers", link)
+        yield Tile(
+            "Runs at work", f"{now.running:,}", f"{now.workers} worker{'' if now.workers == 1 else 's'}", link
+        )
         note = f"the oldest for {seconds(now.queued_seconds)}" if now.queued else "no queue"
         link = _link(runs, query={"status__exact": "queued"})
         yield Tile("Runs queued", f"{now.queued:,}", note, link, "busy" if now.queued else "plain")

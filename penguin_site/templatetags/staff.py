@@ -1,51 +1,32 @@
-"""What templates of staff pages need: texts whose every character is seen, money, durations, diffs by line, tones."""
+"""What templates of staff pages need: plain texts, money, durations, diffs by line, states in colour."""
 
 import json
 from typing import Any
-from unicodedata import category
 
 from django import template
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from penguin_site.audit.staff_texts import chip, tone, visible
+
 register = template.Library()
+register.filter("visible", visible)
+register.filter("tone", tone)
+register.filter("chip", chip)
 
 MICROS = 1_000_000
-_SEEN = "\n\t "
-# Of states that mean the same to whoever looks: good, bad, at work, waiting for a person.
-_TONES = {
-    **dict.fromkeys(
-        ("completed", "succeeded", "approved", "done", "up", "ok", "low", "answered", "active"), "good"
-    ),
-    **dict.fromkeys(
-        ("failed", "denied", "expired", "timed_out", "down", "high", "unknown", "error", "revoked", "blocked"),
-        "bad",
-    ),
-    **dict.fromkeys(("running", "started", "queued", "cancelling", "proposed", "ready", "in_review"), "busy"),
-    **dict.fromkeys(
-        ("waiting", "waiting_approval", "waiting_input", "paused", "pending", "open", "medium", "new",
-         "pending_review", "degraded", "unusable", "unavailable"),
-        "waiting",
-    ),
-}  # fmt: skip
-
-
-@register.filter
-def visible(text: Any) -> str:
-    """The text with everything that would not be seen, or would turn others round, written out as in ⟨U+202E⟩."""
-    return "".join(
-        f"⟨U+{ord(character):04X}⟩" if _is_hidden(character) else character for character in str(text)
-    )
-
-
-def _is_hidden(character: str) -> bool:
-    return category(character) in ("Cc", "Cf", "Co", "Zl", "Zp") and character not in _SEEN
 
 
 @register.filter
 def pretty(value: Any) -> str:
     """A JSON value over several lines."""
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+
+
+@register.filter
+def count(value: Any) -> str:
+    """`1,234`; empty for None."""
+    return "" if value is None else f"{int(value):,}"
 
 
 @register.filter
@@ -75,18 +56,6 @@ def seconds(value: Any) -> str:
 def share(part: Any, whole: Any) -> str:
     """`12.5 %`; a dash where there is nothing to be a share of."""
     return f"{100 * float(part) / float(whole):.1f} %" if whole else "–"
-
-
-@register.filter
-def tone(status: Any) -> str:
-    return _TONES.get(str(status), "plain")
-
-
-@register.filter
-def chip(status: Any) -> SafeString:
-    """A state as a small coloured label."""
-    text = str(status)
-    return format_html('<span class="pg-chip" data-tone="{}">{}</span>', tone(text), text.replace("_", " "))
 
 
 @register.filter

@@ -13,6 +13,7 @@ from conversations.core.usage import MICROS
 from penguin_site import audit
 from penguin_site.audit.staff_lists import MadeFilter
 from penguin_site.audit.staff_pages import AuditedAdmin, do
+from penguin_site.audit.staff_texts import link_to
 from penguin_site.errors import InvalidField
 from tasks import executions, timelines
 from tasks.core.execution_states import LIVE, ExecutionStatus
@@ -26,9 +27,9 @@ _MOVES = {"cancel": executions.cancel, "pause": executions.pause, "resume": exec
 class ExecutionAdmin(AuditedAdmin):
     list_display = [
         "id",
-        "task",
+        "of_task",
         "owner",
-        "status",
+        "state",
         "wait_reason",
         "stop_reason",
         "used_tokens",
@@ -47,6 +48,10 @@ class ExecutionAdmin(AuditedAdmin):
     search_help_text = "Id of an execution or a task, beginning of a session id, or a user name"
     ordering = ["-id"]
     page_template = "admin/tasks/execution/page.html"
+
+    @admin.display(description="Task")
+    def of_task(self, execution: Execution) -> str:
+        return link_to(execution.task)
 
     @admin.display(description="Cost (USD)")
     def cost_usd(self, execution: Execution) -> str:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from penguin_site import audit
 from penguin_site.audit.staff_lists import MadeFilter
 from penguin_site.audit.staff_pages import AuditedAdmin, do, require
+from penguin_site.audit.staff_texts import link_to, short
 from penguin_site.errors import InvalidField
 from tasks import board, task_moves, tasks
 from tasks.core.task_states import TaskStatus, may_move
@@ -27,13 +28,30 @@ MOST_TEXT = 20_000
 class TaskAdmin(AuditedAdmin):
     """Its list, a page of each, and `board/`: the same tasks by state, of one project with `?project=`."""
 
-    list_display = ["title", "owner", "project", "status", "priority", "origin", "due_at", "updated_at"]
+    list_display = [
+        "shown_title",
+        "owner",
+        "in_project",
+        "state",
+        "priority",
+        "origin",
+        "due_at",
+        "updated_at",
+    ]
     list_select_related = ["owner", "project"]
     list_filter = ["status", "origin", MadeFilter]
     search_fields = ["id__exact", "project__id__exact", "owner__username__exact"]
     search_help_text = "Id of a task or a project, or a user name"
     ordering = ["-id"]
     page_template = "admin/tasks/task/page.html"
+
+    @admin.display(description="Task")
+    def shown_title(self, task: Task) -> str:
+        return short(task.title)
+
+    @admin.display(description="Project")
+    def in_project(self, task: Task) -> str:
+        return link_to(task.project)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
         return super().get_queryset(request).select_related("project", "owner", "parent")

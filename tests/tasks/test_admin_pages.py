@@ -68,7 +68,7 @@ def test_the_board_has_a_column_for_each_state(staff):
     TaskFactory(title="Of no project")
     text = staff.get(BOARD, {"project": str(project.id)}).content.decode()
     for status in TaskStatus:
-        assert f"<h2>{status} (1)</h2>" in text
+        assert f"<h2>{status.replace('_', ' ')} (1)</h2>" in text
         assert f"This one is {status}" in text
     assert "Of no project" not in text
     for query in ("", "no id", str(uuid7())):
