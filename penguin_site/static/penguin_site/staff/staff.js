@@ -17,7 +17,8 @@ document.addEventListener('DOMContentLoaded', () => {
     element.tabIndex = 0;
     element.setAttribute('role', 'button');
     const name = Object.keys(names).find((part) => act.includes(part));
-    const isNamed = [...element.childNodes].some((node) => !node.classList?.contains('material-symbols-outlined') && node.textContent.trim());
+    const isIcon = (node) => node.classList?.contains('material-symbols-outlined');
+    const isNamed = !isIcon(element) && [...element.childNodes].some((node) => !isIcon(node) && node.textContent.trim());
     if (name && !isNamed) element.setAttribute('aria-label', names[name]);
     element.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter' && event.key !== ' ') return;
