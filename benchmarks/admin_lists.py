@@ -141,6 +141,10 @@ class Staff:
         )
         self._cookies = "; ".join(cookies)
 
+    def connect_again(self) -> None:
+        """After a time in which the server has closed the connection."""
+        self._connection.close()
+
     def _get(self, path: str, **headers: str) -> http.client.HTTPResponse:
         self._connection.request("GET", path, headers=headers)
         response = self._connection.getresponse()
@@ -167,6 +171,7 @@ def fill(stack: Stack, rows: int) -> None:
 def measure(stack: Stack, rows: int) -> list[Figure]:
     staff = Staff(stack)
     fill(stack, rows)
+    staff.connect_again()
     figures = []
     for name, path in PAGES.items():
         times = [staff.seconds(path) for _ in range(OPENED)]

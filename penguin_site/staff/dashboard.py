@@ -85,7 +85,7 @@ def _waiting(user: Any) -> Iterator[Tile]:
         )
     flags = figures.open_flags()
     if flags is not None and user.has_perm("conversations.view_moderationflag"):
-        link = _link("admin:conversations_moderationflag_changelist", query={"status__exact": "open"})
+        link = _link("admin:conversations_moderationflag_changelist")
         yield Tile("Open flags", _bounded(flags), "for moderators", link, "waiting" if flags else "good")
     if user.has_perm("conversations.view_messagefeedback"):
         link = _link("admin:conversations_messagefeedback_changelist", query={"review_status__exact": "new"})
@@ -219,7 +219,7 @@ def _of_thumbs(days: Sequence[date]) -> Chart:
 def _of_ads(days: Sequence[date], user: Any) -> Iterator[Chart]:
     found = figures.days_of_ads()
     lines = [found.get(day, AdDay()) for day in days]
-    days_page = _link("admin:ads_rollup_changelist", "admin:ads_campaign_changelist")
+    days_page = _link("admin:ads_decision_changelist", "admin:ads_campaign_changelist")
     if user.has_perm("ads.view_campaign"):
         filled, empty = (
             [line.fills for line in lines],
@@ -259,7 +259,7 @@ def _of_ads(days: Sequence[date], user: Any) -> Iterator[Chart]:
             Series(
                 "paid out",
                 [line.paid_out_micros / MICROS for line in lines],
-                _link("admin:ads_payout_changelist"),
+                _link("admin:ads_payoutbatch_changelist"),
             ),
         ]
         yield Chart("Revenue and payouts", days, money, _dollars, kind="line")

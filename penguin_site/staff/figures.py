@@ -56,7 +56,7 @@ def first_day() -> datetime:
 def _count_flags() -> int | None:
     if "moderationflag" not in apps.all_models["conversations"]:
         return None
-    flags = apps.get_model("conversations", "ModerationFlag").objects.filter(status="open")
+    flags = apps.get_model("conversations", "ModerationFlag").objects.exclude(state="decided")
     return int(flags.order_by()[:MOST_COUNTED].count())
 
 

@@ -13,46 +13,39 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
-_CONVERSATIONS = tuple(
-    f"conversations.view_{model}"
-    for model in ("conversation", "message", "run", "modelcall", "approval", "grant")
-)
-_TASKS = tuple(f"tasks.view_{model}" for model in ("project", "task", "execution", "projectrun", "schedule"))
-_ADS = tuple(
-    f"ads.view_{model}"
-    for model in (
-        "advertiser", "agent", "campaign", "adunit", "creative", "creativereview", "categoryrule", "policyrule",
-        "feedback", "featureswitch", "rollup", "invalidmark",
-    )
-)  # fmt: skip
-_MONEY = tuple(
-    f"ads.view_{model}"
-    for model in (
-        "account", "ledgertransaction", "posting", "payout", "payoutbatch", "wallet", "campaignbudget", "rollup",
-        "invalidmark", "advertiser", "agent", "campaign",
-    )
-)  # fmt: skip
+
+def _views(app: str, *models: str) -> tuple[str, ...]:
+    return tuple(f"{app}.view_{model}" for model in models)
+
+
+_READING = _views("conversations", "conversation", "message", "run")
+_CONVERSATIONS = (*_READING, *_views("conversations", "modelcall", "approval", "grant"))
 _MODERATION = (
-    "conversations.view_moderationflag",
-    "conversations.view_moderationrule",
-    "conversations.view_moderationphrase",
-    "conversations.view_policyexample",
-    "conversations.view_messagefeedback",
+    *_views(
+        "conversations", "moderationflag", "moderationdecision", "moderationrule", "userwarning", "userblock"
+    ),
+    *_views("conversations", "messagefeedback"),
     "penguin_site.view_user",
 )
+_TASKS = _views("tasks", "project", "task", "execution", "projectrun", "schedule")
+_ADS = _views(
+    "ads", "advertiser", "agent", "campaign", "adunit", "unitreview", "policyphrase", "blockedcategory", "feedback",
+    "featureswitch", "decision", "adevent", "invalidmark", "trafficreversal",
+)  # fmt: skip
+_MONEY = _views(
+    "ads", "account", "ledgertransaction", "ledgercheck", "posting", "payout", "payoutbatch", "wallet",
+    "campaignbudget", "advertiser", "agent", "campaign", "decision", "adevent", "invalidmark", "trafficreversal",
+)  # fmt: skip
 
 PERMISSIONS: dict[str, tuple[str, ...]] = {
     "moderator": (
         *_CONVERSATIONS,
         *_MODERATION,
         *_TASKS,
-        "conversations.change_moderationflag",
-        "conversations.change_moderationrule",
+        "conversations.decide_moderationflag",
+        "conversations.block_author",
         "conversations.add_moderationrule",
-        "conversations.change_moderationphrase",
-        "conversations.add_moderationphrase",
-        "conversations.change_policyexample",
-        "conversations.add_policyexample",
+        "conversations.change_moderationrule",
         "conversations.change_approval",
         "conversations.change_grant",
         "conversations.change_run",
@@ -61,36 +54,39 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         "penguin_site.block_user",
     ),
     "feedback reviewer": (
-        "conversations.view_messagefeedback",
+        *_READING,
+        *_views("conversations", "messagefeedback"),
         "conversations.change_messagefeedback",
-        "conversations.view_conversation",
-        "conversations.view_message",
-        "conversations.view_run",
-        "ads.view_feedback",
-        "ads.change_feedback",
-        "ads.view_agent",
+        "conversations.export_messagefeedback",
+        *_views("ads", "feedback", "agent"),
+        "ads.void_feedback",
     ),
     "ads reviewer": (
         *_ADS,
-        "ads.change_adunit",
-        "ads.change_creative",
-        "ads.add_creativereview",
-        "ads.change_creativereview",
+        "ads.review_adunit",
+        "ads.approve_agent",
         "ads.change_advertiser",
         "ads.change_campaign",
-        "ads.change_agent",
-        "ads.change_categoryrule",
-        "ads.change_policyrule",
-        "ads.add_policyrule",
+        "ads.change_featureswitch",
+        "ads.add_policyphrase",
+        "ads.change_policyphrase",
+        "ads.delete_policyphrase",
+        "ads.add_blockedcategory",
+        "ads.delete_blockedcategory",
     ),
     "finance": (
         *_MONEY,
-        "ads.add_payout",
+        *_views("ads", "adkey"),
+        "ads.add_advertiser",
+        "ads.change_advertiser",
+        "ads.add_adkey",
+        "ads.change_adkey",
+        "ads.top_up_wallet",
+        "ads.add_ledgercheck",
         "ads.add_payoutbatch",
-        "ads.change_payout",
-        "ads.change_payoutbatch",
-        "ads.add_invalidmark",
-        "ads.change_wallet",
+        "ads.export_payoutbatch",
+        "ads.settle_payoutbatch",
+        "ads.add_trafficreversal",
     ),
     "auditor": (
         *_CONVERSATIONS,
@@ -98,11 +94,10 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         *_TASKS,
         *_ADS,
         *_MONEY,
-        "ads.view_adkey",
-        "conversations.view_worker",
+        *_views("ads", "adkey"),
+        *_views("conversations", "worker"),
         "auth.view_group",
-        "penguin_site.view_apikey",
-        "penguin_site.view_auditentry",
+        *_views("penguin_site", "apikey", "auditentry"),
     ),
 }
 

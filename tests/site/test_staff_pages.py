@@ -108,12 +108,12 @@ def test_the_sidebar_leads_only_to_what_one_may_open():
 def test_groups_hold_what_the_table_says_as_far_as_it_is_known():
     finance = Group.objects.get(name="finance")
     finance.permissions.add(Permission.objects.get(codename="change_user"))
-    finance.permissions.remove(Permission.objects.get(codename="view_payout"))
+    finance.permissions.remove(Permission.objects.get(codename="view_wallet"))
     groups.ensure_groups()
     groups.ensure_groups()
     held = set(finance.permissions.values_list("codename", flat=True))
     assert "change_user" not in held
-    assert "view_payout" in held
+    assert "view_wallet" in held
     known = groups._known(name for names in groups.PERMISSIONS.values() for name in names)
     assert held == {name.partition(".")[2] for name in groups.PERMISSIONS["finance"] if name in known}
 
