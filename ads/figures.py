@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from ads.report_lines import INVALID_REASONS
+from ads.report_lines import IS_INVALID
 
 _SINCE = """
 month >= date_trunc('month', %(since)s::timestamptz AT TIME ZONE 'UTC')::date
@@ -30,8 +30,7 @@ SELECT day, sum(impressions)::bigint, sum(clicks)::bigint,
 _OPEN_DAYS = f"""
 SELECT (e.occurred_at AT TIME ZONE 'UTC')::date, count(*) FILTER (WHERE e.kind = 'impression'),
        count(*) FILTER (WHERE e.kind = 'click'),
-       count(*) FILTER (WHERE e.reason = ANY(%(invalid)s)
-                        OR EXISTS (SELECT FROM ad_invalid_mark AS m WHERE m.event_id = e.id)),
+       count(*) FILTER (WHERE {IS_INVALID}),
        0::bigint, 0::bigint
   FROM ad_event AS e
  WHERE {_SINCE} AND e.book = 'live' AND e.kind IN ('impression', 'click', 'conversion')
@@ -75,7 +74,7 @@ class AdDay:
 def days(*, since: datetime) -> dict[date, AdDay]:
     """The days since `since` on which anything happened, in five statements."""
     found: dict[date, AdDay] = {}
-    values = {"since": since, "invalid": list(INVALID_REASONS)}
+    values = {"since": since}
     columns = ("impressions", "clicks", "invalid", "charged_micros", "earned_micros")
     for statement, names in (
         (_DECISIONS, ("decisions", "fills")),

@@ -13,6 +13,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from penguin_site import api_keys, audit, principals
 from penguin_site.audit import chain
@@ -36,8 +37,8 @@ class PeopleAdmin(ReadOnlyAdmin, UserAdmin):
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "email", "is_active", "is_staff", "is_superuser", "last_login", "date_joined"]
     list_filter = ["is_active", "is_staff", "is_superuser", "groups"]
-    search_fields = ["username__startswith", "email__startswith"]
-    search_help_text = "Beginning of a user name or e-mail address"
+    search_fields = ["username__startswith"]
+    search_help_text = "Beginning of a user name"
     ordering = ["username"]
     actions = ["block", "unblock"]
 
@@ -98,7 +99,7 @@ class NewKeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in principals.SCOPES],
         initial=["read", "chat"],
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="What a program with this key can do. ads:admin can only be given to staff.",
     )
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,13 +12,15 @@ from django.apps import apps
 import ads.figures
 import conversations.figures
 import tasks.figures
+from conversations import usage_reports
+from conversations.usage_reports import By, Line
 
 NOW_SECONDS = 10.0
 DAYS_SECONDS = 60.0
 DAYS = 30
 MOST_COUNTED = 1000
 
-_lock = threading.Lock()
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _remembered: dict[str, tuple[float, Any]] = {}
 
 
@@ -47,6 +50,12 @@ def days_of_ads() -> dict[Any, ads.figures.AdDay]:
     return _ask("ad days", DAYS_SECONDS, lambda: ads.figures.days(since=first_day()))
 
 
+def used(by: By, *, days: int) -> list[Line]:
+    """Tokens and cost of the last days."""
+    since = datetime.now(UTC) - timedelta(days=days)
+    return _ask(f"usage by {by}, {days} days", DAYS_SECONDS, lambda: usage_reports.used(by, since=since))
+
+
 def first_day() -> datetime:
     """The midnight (UTC) with which the days begin, today being the last of DAYS."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -62,7 +71,7 @@ def _count_flags() -> int | None:
 
 def _ask(name: str, seconds: float, ask: Callable[[], Any]) -> Any:
     # Of those who look at once one asks the database, and the others wait for its answer.
-    with _lock:
+    with _locks[name]:
         until, value = _remembered.get(name, (0.0, None))
         if until < time.monotonic():
             value = ask()

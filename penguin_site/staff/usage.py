@@ -1,17 +1,17 @@
 """Who and what used how many tokens: by person, by API key, by model."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
 
-from conversations.usage_reports import Line, used
+from conversations.usage_reports import By, Line
 from penguin_site.audit.staff_pages import require
 from penguin_site.models import ApiKey, User
+from penguin_site.staff import figures
 
+BY: tuple[By, ...] = ("person", "key", "model")
 PERIODS = {"1": "24 hours", "7": "7 days", "30": "30 days"}
 
 
@@ -20,8 +20,7 @@ def usage(request: HttpRequest) -> HttpResponse:
     require(request, "conversations.view_modelcall")
     days = request.GET.get("days", "")
     days = days if days in PERIODS else "30"
-    since = timezone.now() - timedelta(days=int(days))
-    people, keys, models = (used(by, since=since) for by in ("person", "key", "model"))
+    people, keys, models = (figures.used(by, days=int(days)) for by in BY)
     request.current_app = admin.site.name  # type: ignore[attr-defined]
     context = {
         **admin.site.each_context(request),
