@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from ads.core.ids import new_id
 from ads.models import Decision
 from conversations.core.ids import uuid7
+from conversations.models import Run
 from penguin_site import api_keys, audit
 from penguin_site.audit import staff_lists
 from penguin_site.audit.staff_lists import first_id_of
@@ -300,8 +301,12 @@ def test_a_transcript_is_read_page_by_page_and_each_look_is_audited():
 
 def test_usage_is_added_up_by_person_key_and_model():
     root = superuser()
-    key, _ = api_keys.make_key(user=UserFactory(username="ada"), name="nightly", scopes=["chat"])
-    run = RunFactory(conversation__owner=key.user, options={"key_id": key.pk})
+    key, text = api_keys.make_key(user=UserFactory(username="ada"), name="nightly", scopes=["chat"])
+    headers = {"X-API-Key": text}
+    asked = Client().post("/api/v1/chat/message", {"text": "Hello"}, "application/json", headers=headers)
+    assert asked.status_code == 202, asked.content
+    run = Run.objects.get()
+    assert run.options["key_id"] == key.pk
     ModelCallFactory(run=run, cost_micros=2_500_000, input_tokens=1234)
     ModelCallFactory(cost_micros=1_000_000, model="big")
     old = ModelCallFactory(id=first_id_of(datetime.now(UTC) - timedelta(days=3)), model="bygone")
