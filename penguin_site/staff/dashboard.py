@@ -219,50 +219,40 @@ def _of_thumbs(days: Sequence[date]) -> Chart:
 def _of_ads(days: Sequence[date], user: Any) -> Iterator[Chart]:
     found = figures.days_of_ads()
     lines = [found.get(day, AdDay()) for day in days]
-    days_page = _link("admin:ads_decision_changelist", "admin:ads_campaign_changelist")
     if user.has_perm("ads.view_campaign"):
-        filled, empty = (
-            [line.fills for line in lines],
-            [line.decisions - line.fills for line in lines],
-        )
-        whole = sum(line.decisions for line in lines)
-        yield Chart(
-            "Decisions",
-            days,
-            [Series("with an ad", filled, days_page), Series("without", empty, days_page)],
-            _count,
-        )
-        rates = [
-            Series(
-                "fill rate",
-                [_rate(line.fills, line.decisions) for line in lines],
-                days_page,
-                total=_rate(sum(filled), whole),
-            ),
-            Series(
-                "click rate",
-                [_rate(line.clicks, line.impressions) for line in lines],
-                days_page,
-                total=_rate(sum(line.clicks for line in lines), sum(line.impressions for line in lines)),
-            ),
-        ]
-        yield Chart("Fill and click rate", days, rates, _percent, kind="line")
+        yield from _of_decisions(days, lines)
     invalid = _link("admin:ads_invalidmark_changelist", "admin:ads_campaign_changelist")
     yield Chart(
         "Invalid traffic", days, [Series("events", [line.invalid for line in lines], invalid)], _count
     )
     if user.has_perm("ads.view_ledgertransaction"):
-        ledger = _link("admin:ads_ledgertransaction_changelist", "admin:ads_account_changelist")
-        money = [
-            Series("charged to advertisers", [line.charged_micros / MICROS for line in lines], ledger),
-            Series("earned by agents", [line.earned_micros / MICROS for line in lines], ledger),
-            Series(
-                "paid out",
-                [line.paid_out_micros / MICROS for line in lines],
-                _link("admin:ads_payoutbatch_changelist"),
-            ),
-        ]
-        yield Chart("Revenue and payouts", days, money, _dollars, kind="line")
+        yield _of_money(days, lines)
+
+
+def _of_decisions(days: Sequence[date], lines: Sequence[AdDay]) -> Iterator[Chart]:
+    page = _link("admin:ads_decision_changelist", "admin:ads_campaign_changelist")
+    counts = [
+        Series("with an ad", [line.fills for line in lines], page),
+        Series("without", [line.decisions - line.fills for line in lines], page),
+    ]
+    yield Chart("Decisions", days, counts, _count)
+    rates = []
+    for name, part, whole in (("fill rate", "fills", "decisions"), ("click rate", "clicks", "impressions")):
+        parts, wholes = ([getattr(line, figure) for line in lines] for figure in (part, whole))
+        by_days = [_rate(*pair) for pair in zip(parts, wholes, strict=True)]
+        rates.append(Series(name, by_days, page, total=_rate(sum(parts), sum(wholes)) or 0))
+    yield Chart("Fill and click rate", days, rates, _percent, kind="line")
+
+
+def _of_money(days: Sequence[date], lines: Sequence[AdDay]) -> Chart:
+    ledger = _link("admin:ads_ledgertransaction_changelist", "admin:ads_account_changelist")
+    payouts = _link("admin:ads_payoutbatch_changelist")
+    money = [
+        Series("charged to advertisers", [line.charged_micros / MICROS for line in lines], ledger),
+        Series("earned by agents", [line.earned_micros / MICROS for line in lines], ledger),
+        Series("paid out", [line.paid_out_micros / MICROS for line in lines], payouts),
+    ]
+    return Chart("Revenue and payouts", days, money, _dollars, kind="line")
 
 
 def _rate(part: int, whole: int) -> float | None:
