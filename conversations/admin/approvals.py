@@ -14,7 +14,7 @@ from django.utils import timezone
 from conversations import approvals, decisions, grants
 from conversations.core import touched
 from conversations.core.risk import Risk, risk_of
-from conversations.models import Approval, Grant
+from conversations.models import Approval, Grant, Question
 from penguin_site import audit
 from penguin_site.audit.staff_lists import BoundedPaginator, MadeFilter
 from penguin_site.audit.staff_pages import AuditedAdmin, do, require
@@ -164,3 +164,23 @@ class GrantAdmin(AuditedAdmin):
         standing = queryset.filter(revoked_at=None)
         revoked = [grants.revoke(grant, user=request.user, now=now, request=request) for grant in standing]
         self.message_user(request, f"{len(revoked)} grants revoked.")
+
+
+@admin.register(Question)
+class QuestionAdmin(AuditedAdmin):
+    """What agents have asked their owners, to read: only they can answer."""
+
+    list_display = ["beginning", "kind", "owner", "in_conversation", "state", "created_at", "expires_at"]
+    list_select_related = ["owner", "conversation"]
+    list_filter = ["status", "kind", MadeFilter]
+    search_fields = ["id__exact", "run__id__exact", "owner__username__exact"]
+    search_help_text = "Id of a question or a run, or a user name"
+    ordering = ["-id"]
+
+    @admin.display(description="Question")
+    def beginning(self, question: Question) -> str:
+        return short(question.text)
+
+    @admin.display(description="Conversation")
+    def in_conversation(self, question: Question) -> str:
+        return link_to(question.conversation)

@@ -83,6 +83,10 @@ def _waiting(user: Any) -> Iterator[Tile]:
         yield Tile(
             "Approvals waiting", f"{now.approvals:,}", age, inbox, "waiting" if now.approvals else "good"
         )
+    if user.has_perm("conversations.view_question"):
+        link = _link("admin:conversations_question_changelist", query={"status__exact": "open"})
+        tone = "waiting" if now.questions else "good"
+        yield Tile("Open questions", f"{now.questions:,}", "only the owners answer", link, tone)
     flags = figures.open_flags()
     if flags is not None and user.has_perm("conversations.view_moderationflag"):
         link = _link("admin:conversations_moderationflag_changelist")

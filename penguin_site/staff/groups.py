@@ -19,7 +19,7 @@ def _views(app: str, *models: str) -> tuple[str, ...]:
 
 
 _READING = _views("conversations", "conversation", "message", "run")
-_CONVERSATIONS = (*_READING, *_views("conversations", "modelcall", "approval", "grant"))
+_CONVERSATIONS = (*_READING, *_views("conversations", "modelcall", "approval", "grant", "question"))
 _MODERATION = (
     *_views(
         "conversations", "moderationflag", "moderationdecision", "moderationrule", "userwarning", "userblock"

@@ -70,6 +70,7 @@ GROUPS: tuple[tuple[str, tuple[Item, ...]], ...] = (
             Item("Model calls", "neurology", "conversations.modelcall"),
             Item("All approvals", "fact_check", "conversations.approval"),
             Item("Grants", "key_vertical", "conversations.grant"),
+            Item("Questions", "contact_support", "conversations.question"),
         ),
     ),
     (
