@@ -189,7 +189,10 @@ def test_staff_reviews_what_an_agent_says_is_done(staff):
     task.status = "pending_review"
     task.save()
     assert told(staff.post(review, {"decision": "complete", "text": "Good"})) == ["The task is completed."]
-    done = [(entry.action, entry.after) for entry in AuditEntry.objects.filter(action__startswith="task.")]
+    done = [
+        (entry.action, entry.after)
+        for entry in AuditEntry.objects.filter(action__startswith="task.").order_by("id")
+    ]
     assert done == [
         ("task.reopened", {"status": "active", "text": "No tests"}),
         ("task.completed", {"status": "completed", "text": "Good"}),
