@@ -65,6 +65,20 @@ def find_approval(approval_id: UUID, *, owner_id: int) -> Approval:
     return found
 
 
+def find_anybodys(approval_id: UUID) -> Approval:
+    """Whoever's it is: for staff, whose permission the caller has checked."""
+    found = _with_names(Approval.objects.filter(id=approval_id)).first()
+    if found is None:
+        raise ApprovalNotFound
+    return found
+
+
+def pending_of_all(*, now: datetime) -> QuerySet[Approval]:
+    """What waits for anybody's decision, the most urgent first."""
+    rows = Approval.objects.filter(status=Approval.Status.PENDING, expires_at__gt=now)
+    return _with_names(rows).select_related("owner").order_by("expires_at", "id")
+
+
 def pending(
     *, owner_id: int, now: datetime, conversation_id: int | None = None
 ) -> tuple[list[Approval], int]:

@@ -48,6 +48,12 @@ def read_events(conversation: Conversation, *, after: str, limit: int) -> EventP
     )
 
 
+def newest_before(conversation: Conversation, *, before: int, limit: int) -> list[ConversationEvent]:
+    """The events in front of the seq `before`, newest first, as they stand in the log."""
+    rows = ConversationEvent.objects.filter(conversation_id=conversation.id, seq__lt=before)
+    return list(rows.order_by("-seq")[:limit])
+
+
 def _start(conversation: Conversation, after: str) -> int | Outcome:
     if not after:
         return conversation.kept_after_seq

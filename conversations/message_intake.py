@@ -41,7 +41,12 @@ def session_id_of(fields: Mapping[str, Any]) -> str | None:
 
 
 def prepare_turn(
-    fields: Mapping[str, Any], *, owner_id: int, is_local_owner: bool, idempotency_key: str | None = None
+    fields: Mapping[str, Any],
+    *,
+    owner_id: int,
+    is_local_owner: bool,
+    key_id: int | None = None,
+    idempotency_key: str | None = None,
 ) -> TurnRequest:
     """The request to accept, from validated `fields`; raises what is wrong with them (400, 404, 413, 415).
 
@@ -51,13 +56,6 @@ def prepare_turn(
     directory = None
     if fields.get("directory"):
         directory = resolve_directory(fields["directory"], user_id=owner_id, is_local_owner=is_local_owner)
-    options = {name: fields[name] for name in _OPTIONS if fields.get(name) not in (None, "", False)}
-    if is_local_owner:  # its tools work in the owner's part of the workspace
-        options["is_local_owner"] = True
-    if "model" in options:
-        options["model"] = registry.resolve(options["model"])
-    else:
-        registry.resolve(None)
     client_key = None
     if client_message_id := fields.get("client_message_id"):
         client_key = f"{session_id or ''}/{client_message_id}"
@@ -68,7 +66,7 @@ def prepare_turn(
         text=fields["text"],
         session_id=session_id,
         directory=directory,
-        options=options,
+        options=_run_options(fields, is_local_owner=is_local_owner, key_id=key_id),
         parts=_parts(
             fields,
             owner_id=owner_id,
@@ -79,6 +77,19 @@ def prepare_turn(
         client_key=client_key,
         body_hash=body_hash(fields) if client_key else None,
     )
+
+
+def _run_options(fields: Mapping[str, Any], *, is_local_owner: bool, key_id: int | None) -> dict[str, Any]:
+    options = {name: fields[name] for name in _OPTIONS if fields.get(name) not in (None, "", False)}
+    if is_local_owner:  # its tools work in the owner's part of the workspace
+        options["is_local_owner"] = True
+    if key_id is not None:  # whose programs use how much is counted by key
+        options["key_id"] = key_id
+    if "model" in options:
+        options["model"] = registry.resolve(options["model"])
+    else:
+        registry.resolve(None)
+    return options
 
 
 def body_hash(fields: Mapping[str, Any]) -> bytes:

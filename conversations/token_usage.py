@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, TruncDate
@@ -67,6 +68,14 @@ def by_day(*, owner_id: int, since: date, until: date) -> list[dict[str, Any]]:
             cost=Coalesce(Sum("cost_micros"), 0),
         )
     )
+
+
+def by_model_of(*, conversation_id: int | None = None, run_id: UUID | None = None) -> list[dict[str, Any]]:
+    """What a conversation or a run used, by model: model, calls, prompt, completion, cost (micros) and more."""
+    calls = ModelCall.objects.filter(
+        **({"run_id": run_id} if run_id else {"conversation_id": conversation_id})
+    )
+    return _by_model(calls, midnight=datetime.now(UTC))
 
 
 def _by_model(calls: QuerySet[ModelCall], *, midnight: datetime) -> list[dict[str, Any]]:

@@ -1,6 +1,12 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class PenguinSiteConfig(AppConfig):
     name = "penguin_site"
     verbose_name = "Site"
+
+    def ready(self) -> None:
+        from penguin_site.staff import groups
+
+        post_migrate.connect(groups.after_migrate, sender=groups.last_app(), dispatch_uid="staff groups")

@@ -12,6 +12,9 @@ from django.db.models.functions import Now
 class User(AbstractUser):
     """A person, or the local owner of this installation, to whom conversations, runs and keys belong."""
 
+    class Meta(AbstractUser.Meta):
+        permissions = [("block_user", "Can block people and let them in again")]
+
 
 class ApiKeys(models.QuerySet["ApiKey"]):
     def usable(self, now: datetime) -> "ApiKeys":
@@ -119,6 +122,7 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["object", "-id"], name="audit_of_object"),
             models.Index(fields=["actor_id", "-id"], name="audit_of_actor"),
+            models.Index(fields=["action", "-id"], name="audit_of_action"),
         ]
 
     def __str__(self) -> str:

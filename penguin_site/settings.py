@@ -174,6 +174,7 @@ WHITENOISE_USE_FINDERS = True  # straight from the packages: there is nothing to
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
+FORMAT_MODULE_PATH = "penguin_site.formats"
 USE_TZ = True
 
 AUTH_PASSWORD_VALIDATORS = [

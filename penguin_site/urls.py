@@ -7,6 +7,8 @@ from penguin_site import login
 from penguin_site.api_pages import Docs, Schema
 from penguin_site.health import Health
 from penguin_site.metrics import Metrics
+from penguin_site.staff.transcripts import transcript
+from penguin_site.staff.usage import usage
 from penguin_site.tickets import MakeTicket
 
 urlpatterns = [
@@ -23,6 +25,12 @@ urlpatterns = [
     path("password", login.ChangePassword.as_view(), name="password"),
     path("logout", login.Logout.as_view(), name="logout"),
     path("admin/login/", login.admin_login),
+    path(
+        "admin/conversations/conversation/<int:conversation_id>/transcript/",
+        admin.site.admin_view(transcript),
+        name="staff_transcript",
+    ),
+    path("admin/usage/", admin.site.admin_view(usage), name="staff_usage"),
     path("admin/", admin.site.urls),
     path("", include("penguin_site.pages.urls")),
     path("", login.home),

@@ -6,6 +6,7 @@ import pytest
 from django.db import close_old_connections
 
 from penguin_site import health, metrics, principals, rate_limits
+from penguin_site.staff import figures
 
 # Files are handed out in this order, so that no process is left alone with a long one: those that start servers and
 # wait for them come first, those of many short tests last.
@@ -25,6 +26,7 @@ def _nothing_remembered() -> None:
     health.forget()
     rate_limits.leases.forget()
     metrics.database.forget()
+    figures.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -193,6 +193,7 @@ class ChatMessage(APIView):
             fields,
             owner_id=request.user.pk,
             is_local_owner=request.auth.is_local_owner,
+            key_id=request.auth.key_id,
             idempotency_key=_idempotency_key(request),
         )
         accepted = turns.accept_turn_sync(turn, uuid7())

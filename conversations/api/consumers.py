@@ -116,7 +116,11 @@ class ChatSocket(AsyncWebsocketConsumer):
         await self.scope["limits"].check("chat")
         self._check_room()
         prepare = partial(
-            prepare_turn, fields, owner_id=principal.user_id, is_local_owner=principal.is_local_owner
+            prepare_turn,
+            fields,
+            owner_id=principal.user_id,
+            is_local_owner=principal.is_local_owner,
+            key_id=principal.key_id,
         )
         turn = await _in_thread(prepare) if needs_thread(fields) else prepare()
         run_id = uuid7()

@@ -70,6 +70,11 @@ class Conversation(models.Model):
         ]
         indexes = [
             models.Index(fields=["owner", "archived", "-last_active", "-id"], name="conversation_newest"),
+            # Staff look for a session whoever's it is.
+            models.Index(
+                fields=["session_id"], name="conversation_by_name", opclasses=["varchar_pattern_ops"]
+            ),
+            models.Index(fields=["-id"], condition=Q(archived=True), name="conversation_archived"),
         ]
 
     def __str__(self) -> str:
@@ -155,6 +160,12 @@ class Run(models.Model):
                 fields=["conversation", "status"],
                 condition=Q(status__in=[s.value for s in sorted(OPEN)]),
                 name="run_open",
+            ),
+            # Most runs are completed; staff look for the others.
+            models.Index(
+                fields=["-id"],
+                condition=Q(status__in=["failed", "cancelled", "timed_out"]),
+                name="run_ended_badly",
             ),
         ]
 

@@ -69,6 +69,35 @@ def first_broken_entry() -> tuple[AuditEntry | None, int]:
     return None, count
 
 
+def first_broken_of_newest(limit: int) -> tuple[AuditEntry | None, int]:
+    """The same for the last `limit` rows: the first of them that does not follow, and how many were read."""
+    newest = list(AuditEntry.objects.order_by("-id")[: limit + 1])[::-1]
+    previous = GENESIS if len(newest) <= limit else bytes(newest.pop(0).hash)
+    for entry in newest:
+        if bytes(entry.previous_hash) != previous or bytes(entry.hash) != row_hash(previous, _facts(entry)):
+            return entry, len(newest)
+        previous = bytes(entry.hash)
+    return None, len(newest)
+
+
+def known_actions() -> list[str]:
+    """Every action there is an entry of, in one look-up of the index each."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN_ACTIONS)
+        return [action for (action,) in cursor.fetchall()]
+
+
+_KNOWN_ACTIONS = """
+WITH RECURSIVE known AS (
+    (SELECT action FROM audit_entry ORDER BY action LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.action FROM audit_entry AS e WHERE e.action > known.action ORDER BY e.action LIMIT 1)
+      FROM known WHERE known.action IS NOT NULL
+)
+SELECT action FROM known WHERE action IS NOT NULL
+"""
+
+
 def _facts(entry: AuditEntry) -> dict[str, Any]:
     names = (
         "recorded_at",

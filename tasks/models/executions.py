@@ -123,6 +123,11 @@ class Execution(models.Model):
             models.Index(fields=["owner", "-created_at", "-id"], name="execution_newest_of_owner"),
             models.Index(fields=["task", "-created_at", "-id"], name="execution_newest_of_task"),
             models.Index(fields=["status"], condition=Q(status__in=_LIVE), name="execution_live"),
+            models.Index(
+                fields=["-id"],
+                condition=Q(status__in=["failed", "cancelled", "timed_out"]),
+                name="execution_ended_badly",
+            ),
         ]
 
     def __str__(self) -> str:

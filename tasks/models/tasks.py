@@ -105,6 +105,7 @@ class Task(models.Model):
             models.Index(fields=["owner", "-created_at", "-id"], name="task_newest_of_owner"),
             models.Index(fields=["project", "-created_at", "-id"], name="task_newest_of_project"),
             models.Index(fields=["project", "status"], name="task_status_of_project"),
+            models.Index(fields=["status", "-updated_at", "-id"], name="task_on_the_board"),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Staff see a board of tasks and the timelines of executions, and are audited for it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from tests.factories import (
     ToolCallFactory,
     UserFactory,
 )
+from tests.site.staff import in_group, told
 from tests.tasks.factories import (
     ExecutionFactory,
     ProjectFactory,
@@ -68,7 +70,7 @@ def test_the_board_has_a_column_for_each_state(staff):
     TaskFactory(title="Of no project")
     text = staff.get(BOARD, {"project": str(project.id)}).content.decode()
     for status in TaskStatus:
-        assert f"<h2>{status} (1)</h2>" in text
+        assert f"<h2>{status.replace('_', ' ')} (1)</h2>" in text
         assert f"This one is {status}" in text
     assert "Of no project" not in text
     for query in ("", "no id", str(uuid7())):
@@ -158,8 +160,8 @@ def test_a_timeline_has_all_of_an_execution_in_order():
 
 def test_the_page_of_an_execution_shows_its_timeline(staff):
     text = staff.get(f"/admin/tasks/execution/{worked().pk}/change/").content.decode()
-    for told in ("read_file", "# Contents", "0.001234", "Which one?"):
-        assert told in text
+    for piece in ("read_file", "# Contents", "0.001234", "Which one?"):
+        assert piece in text
     empty = staff.get(f"/admin/tasks/execution/{ExecutionFactory().pk}/change/").content.decode()
     assert "Nothing yet" in empty
 
@@ -170,3 +172,57 @@ def test_the_list_of_executions_can_be_narrowed_to_a_task(staff):
     assert page.status_code == 200, page.headers
     assert str(execution.id) in page.content.decode()
     assert str(other.id) not in page.content.decode()
+
+
+def test_staff_reviews_what_an_agent_says_is_done(staff):
+    task = TaskFactory(status="pending_review", result="All of it.", title="\u202egnp")
+    page, review = f"/admin/tasks/task/{task.pk}/change/", f"/admin/tasks/task/{task.pk}/review/"
+    text = staff.get(page).content.decode()
+    assert "All of it." in text
+    assert "⟨U+202E⟩gnp" in text
+    assert told(staff.post(review, {"decision": "reopen", "text": "No tests"})) == ["The task is active."]
+    task.refresh_from_db()
+    assert (task.status, task.feedback) == ("active", "No tests")
+    (refusal,) = told(staff.post(review, {"decision": "complete"}))
+    assert "cannot become completed" in refusal
+    assert told(staff.post(review, {"decision": "burn"})) == ["decision: complete or reopen"]
+    task.status = "pending_review"
+    task.save()
+    assert told(staff.post(review, {"decision": "complete", "text": "Good"})) == ["The task is completed."]
+    done = [
+        (entry.action, entry.after)
+        for entry in AuditEntry.objects.filter(action__startswith="task.").order_by("id")
+    ]
+    assert done == [
+        ("task.reopened", {"status": "active", "text": "No tests"}),
+        ("task.completed", {"status": "completed", "text": "Good"}),
+    ]
+    auditor = in_group("auditor")
+    assert b'value="reopen"' not in auditor.get(page).content
+    assert auditor.post(review, {"decision": "reopen"}).status_code == 403
+
+
+def test_staff_pauses_resumes_and_cancels_an_execution(staff):
+    execution = ExecutionFactory(status="queued", task__status="running")
+    page, steer = (f"/admin/tasks/execution/{execution.pk}/{what}/" for what in ("change", "steer"))
+
+    def wishes() -> set[str]:
+        return set(re.findall(r'name="wish" value="(\w+)"', staff.get(page).content.decode()))
+
+    assert wishes() == {"pause", "cancel"}
+    assert told(staff.post(steer, {"wish": "pause"})) == ["The execution is paused."]
+    assert wishes() == {"resume", "cancel"}
+    assert told(staff.post(steer, {"wish": "resume"})) == ["The execution is queued."]
+    assert told(staff.post(steer, {"wish": "cancel"})) == ["The execution is cancelled."]
+    assert wishes() == set()
+    (refusal,) = told(staff.post(steer, {"wish": "pause"}))
+    assert "cannot be paused" in refusal
+    assert told(staff.post(steer, {"wish": "burn"})) == ["wish: choose from cancel, pause, resume"]
+    wished = AuditEntry.objects.filter(action__startswith="execution.").values_list("action", flat=True)
+    assert list(wished.order_by("id")) == [
+        "execution.pause",
+        "execution.resume",
+        "execution.cancel",
+        "execution.pause",
+    ]
+    assert in_group("auditor").post(steer, {"wish": "cancel"}).status_code == 403

@@ -1,0 +1,1 @@
+"""How pages of the admin write moments (FORMAT_MODULE_PATH)."""
