@@ -57,7 +57,7 @@ class NotDecided(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one flag of several."""
+    """What became of one flag of several; `flag` is it as it is now, where something was done."""
 
     flag_id: int
     flag: ModerationFlag | None
@@ -202,6 +202,13 @@ def lift_block(*, block: UserBlock, by: Any, now: datetime, request: Any = None)
             return False
         audit.record(by, "moderation.block_lifted", block, {"reason": block.reason}, None, request)
     return True
+
+
+def settled_with(flag: ModerationFlag) -> list[int]:
+    """The flags of the message that were decided in one with this one, or all that wait with it; itself among them."""
+    together = ModerationFlag.objects.filter(message_id=flag.message_id, outcome=flag.outcome)
+    together = together.filter(decided_at=flag.decided_at) if flag.decided_at else together
+    return list(together.order_by("id").values_list("id", flat=True))
 
 
 # The database's side

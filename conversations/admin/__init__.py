@@ -1,5 +1,5 @@
 """What staff see of people's conversations: a module for each thing they look after."""
 
-from conversations.admin import conversations, feedback
+from conversations.admin import conversations, feedback, moderation, moderation_rules
 
-__all__ = ["conversations", "feedback"]
+__all__ = ["conversations", "feedback", "moderation", "moderation_rules"]

@@ -89,6 +89,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "moderation_flag",
+                "verbose_name_plural": "moderation queue",
                 "permissions": [
                     ("decide_moderationflag", "Can decide flags: hide, restore, dismiss, warn"),
                     ("block_author", "Can block people from writing, and lift blocks"),
@@ -174,7 +175,7 @@ class Migration(migrations.Migration):
                         max_length=300,
                     ),
                 ),
-                ("is_on", models.BooleanField(default=True)),
+                ("is_on", models.BooleanField(default=True, verbose_name="on")),
                 (
                     "created_at",
                     models.DateTimeField(

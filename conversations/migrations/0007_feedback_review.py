@@ -13,7 +13,11 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterModelOptions(
             name="messagefeedback",
-            options={"permissions": [("export_messagefeedback", "Can export feedback as an evaluation set")]},
+            options={
+                "permissions": [("export_messagefeedback", "Can export feedback as an evaluation set")],
+                "verbose_name": "feedback on answers",
+                "verbose_name_plural": "feedback on answers",
+            },
         ),
         migrations.AddField(
             model_name="messagefeedback",

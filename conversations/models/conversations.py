@@ -390,6 +390,7 @@ class MessageFeedback(models.Model):
     class Meta:
         db_table = "message_feedback"
         constraints = [models.UniqueConstraint(fields=["message", "user"], name="feedback_once_per_user")]
+        verbose_name = verbose_name_plural = "feedback on answers"
         permissions = [("export_messagefeedback", "Can export feedback as an evaluation set")]
         indexes = [
             models.Index(fields=["review_status", "-updated_at"], name="feedback_queue"),

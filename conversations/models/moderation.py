@@ -53,7 +53,7 @@ class ModerationRule(models.Model):
         blank=True,
         help_text="The reason that is given to the author where the moderator writes none.",
     )
-    is_on = models.BooleanField(default=True)
+    is_on = models.BooleanField("on", default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -109,6 +109,7 @@ class ModerationFlag(models.Model):
 
     class Meta:
         db_table = "moderation_flag"
+        verbose_name_plural = "moderation queue"
         permissions = [
             ("decide_moderationflag", "Can decide flags: hide, restore, dismiss, warn"),
             ("block_author", "Can block people from writing, and lift blocks"),
@@ -148,6 +149,12 @@ class ModerationFlag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule_id} on {self.message_id}"
+
+    @property
+    def excerpt_parts(self) -> tuple[str, str, str]:
+        """What stands before the hit, the hit, and what stands behind it."""
+        start, end = self.hit_start, self.hit_end
+        return self.excerpt[:start], self.excerpt[start:end], self.excerpt[end:]
 
 
 class ModerationDecision(ModerationFlag):
