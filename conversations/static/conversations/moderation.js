@@ -104,8 +104,9 @@ async function act(action, ids) {
   else say(`${results.length - failed.length} done${failed.length ? `, ${failed.length} not: ${failed[0].text}` : ''}.`);
   count();
   if (action in DECISIONS) {
+    if (!failed.length) form.elements.reason.value = '';
     last = results.find((result) => result.done)?.flag ?? last;
-    if (document.getElementById('mq-all')) goToNextWaiting(from);
+    if (document.getElementById('mq-all') && !waits(from)) goToNextWaiting(from);
   }
   return undefined;
 }
