@@ -58,7 +58,7 @@ def feedback_page(
     """The newest first, in a constant number of statements and without counting. Status `waiting`: not done."""
     rows = MessageFeedback.objects.all()
     if status == "waiting":
-        rows = rows.filter(review_status__in=["new", "in_review"])
+        rows = rows.exclude(review_status="done")
     elif status:
         rows = rows.filter(review_status=status)
     if rating:

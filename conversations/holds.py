@@ -15,16 +15,21 @@ from conversations.models import Conversation, Message, ModerationFlag, Run
 CHECKED, IN_REVIEW = "moderation_passed", "moderation_review"
 
 
+def queue_reason(status: str, hold: str) -> str | None:
+    """Why a run waits beside its place in the queue, for clients."""
+    return f"moderation_{hold}" if hold and status == RunStatus.QUEUED else None
+
+
 def new_hold() -> str:
     """The hold of a run whose message has just been said."""
     return Hold.CHECK.value if settings.PENGUIN_MODERATION == "hold" else ""
 
 
-def hold_of_retry(message: Message) -> str:
+def hold_of_retry(message: Message | None) -> str:
     """The hold of a run that answers an older message again; the conversation is locked."""
     if not new_hold():
         return ""
-    if message.checked_at is None:
+    if message is None or message.checked_at is None:
         return Hold.CHECK.value
     return Hold.REVIEW.value if _is_flagged(message.id) else ""
 

@@ -140,8 +140,8 @@ def retry_run(*, run: Run, now: datetime) -> Run:
             raise TooManyRequests(
                 "Too many messages of this conversation are waiting.", retry_after_seconds=5
             )
-        question = Message.objects.get(id=run.input_message_id)
-        if question.metadata.get("hidden"):
+        question = Message.objects.filter(id=run.input_message_id).first()
+        if question and question.metadata.get("hidden"):
             raise QuestionHidden
         retry_id, answer_id = uuid7(), uuid7()
         position = conversation.open_runs

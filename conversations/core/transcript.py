@@ -98,11 +98,12 @@ def in_order(messages: Iterable[Said], *, run_id: str, replaced: Collection[str]
     """
     for (key, _), group in groupby(messages, key=lambda message: (message.run_id, message.turn)):
         said = list(group)
+        is_answered = any(message.role == "assistant" for message in said)
         if key != run_id:
             said = _without_hidden(said)
         if key in replaced:
             yield from (Spoken("user", m.content, m.parts) for m in said if m.role == "user")
-        elif key in (None, run_id) or any(message.role == "assistant" for message in said):
+        elif key in (None, run_id) or is_answered:
             yield from _turn(said)
 
 

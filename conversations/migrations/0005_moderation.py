@@ -345,7 +345,10 @@ class Migration(migrations.Migration):
             model_name="moderationflag",
             name="message",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="flags", to="conversations.message"
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="flags",
+                to="conversations.message",
             ),
         ),
         migrations.CreateModel(
@@ -476,6 +479,14 @@ class Migration(migrations.Migration):
                 name="moderation_flag_outcome",
             ),
         ),
+        migrations.AddIndex(
+            model_name="moderationflag",
+            index=models.Index(
+                condition=models.Q(("state", "decided")),
+                fields=["decided_by", "-decided_at", "-id"],
+                name="moderation_flag_decided_by",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="moderationflag",
             constraint=models.UniqueConstraint(fields=("message", "rule"), name="moderation_flag_once"),
@@ -518,6 +529,10 @@ class Migration(migrations.Migration):
                 ),
                 name="moderation_flag_state",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="userblock",
+            index=models.Index(fields=["user", "-blocked_at"], name="user_block_of_user"),
         ),
         migrations.AddIndex(
             model_name="userblock",

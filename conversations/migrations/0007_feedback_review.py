@@ -56,6 +56,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="messagefeedback",
+            index=models.Index(
+                condition=models.Q(("review_status", "done"), _negated=True),
+                fields=["-updated_at", "-id"],
+                name="feedback_waiting",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="messagefeedback",
             index=models.Index(fields=["rating", "-updated_at", "-id"], name="feedback_by_rating"),
         ),
         migrations.AddIndex(

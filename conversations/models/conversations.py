@@ -395,6 +395,9 @@ class MessageFeedback(models.Model):
         indexes = [
             models.Index(fields=["review_status", "-updated_at"], name="feedback_queue"),
             models.Index(fields=["-updated_at", "-id"], name="feedback_newest"),
+            models.Index(
+                fields=["-updated_at", "-id"], condition=~Q(review_status="done"), name="feedback_waiting"
+            ),
             models.Index(fields=["rating", "-updated_at", "-id"], name="feedback_by_rating"),
             models.Index(
                 fields=["assignee", "-updated_at"],

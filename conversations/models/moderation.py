@@ -72,7 +72,7 @@ class ModerationRule(models.Model):
 class ModerationFlag(models.Model):
     """A rule that was hit by a message: what staff look at, once for each message and rule."""
 
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="flags")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="flags", db_index=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
     author = models.ForeignKey(
         USER,
@@ -144,6 +144,11 @@ class ModerationFlag(models.Model):
                 fields=["outcome", "-decided_at", "-id"],
                 condition=Q(state="decided"),
                 name="moderation_flag_outcome",
+            ),
+            models.Index(
+                fields=["decided_by", "-decided_at", "-id"],
+                condition=Q(state="decided"),
+                name="moderation_flag_decided_by",
             ),
         ]
 
@@ -237,7 +242,10 @@ class UserBlock(models.Model):
 
     class Meta:
         db_table = "user_block"
-        indexes = [models.Index(fields=["-blocked_at", "-id"], name="user_block_newest")]
+        indexes = [
+            models.Index(fields=["user", "-blocked_at"], name="user_block_of_user"),
+            models.Index(fields=["-blocked_at", "-id"], name="user_block_newest"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["user"], condition=Q(lifted_at__isnull=True), name="user_block_one_at_a_time"

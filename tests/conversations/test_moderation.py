@@ -419,3 +419,36 @@ def test_a_message_waits_for_its_check_and_a_flagged_one_for_staff(accept, staff
     check_messages(0)
     assert hold_of(waiting) == ("queued", "")
     assert holds.new_hold() == ""
+
+
+def test_clients_are_told_why_a_message_waits(accept, api: Client, staff: User) -> None:
+    RuleFactory()
+    run = accept("A badword")
+    paths = (f"/api/v1/runs/{run.id}", "/api/v1/conversations/s/snapshot")
+
+    def told() -> list[str | None]:
+        one, snapshot = (api.get(path).json() for path in paths)
+        return [one["queue_reason"], *(queued["queue_reason"] for queued in snapshot["queued_runs"])]
+
+    assert told() == ["moderation_check"] * 2
+    message_checks.check_held(now=timezone.now())
+    assert told() == ["moderation_review"] * 2
+    decide(ModerationFlag.objects.get(), "hidden", staff)
+    assert told() == [None]
+
+
+def test_the_chat_page_says_what_moderators_have_to_say(person: User, staff: User) -> None:
+    run = RunFactory(conversation__owner=person)
+    place = {"conversation": run.conversation, "run_id": run.id, "turn": run.turn}
+    question = MessageFactory(**place, content="A badword")
+    answer = MessageFactory(**place, step=30_000, role="assistant", content="badword")
+    decide(FlagFactory(message=question), "warned", staff, "Be <b>kind</b>.")
+    decide(FlagFactory(message=answer), "hidden", staff, "Rude")
+    client = Client()
+    client.force_login(person)
+    (turn,) = client.get(f"/chat/data/conversations/{run.conversation.session_id}").json()["turns"]
+    assert turn["questions"][0]["text"] == "A badword"
+    warning, hidden, notice = turn["items"]
+    assert "<strong>A moderator's warning:</strong> Be &lt;b&gt;kind&lt;/b&gt;." in warning["html"]
+    assert "<strong>Hidden by a moderator:</strong> Rude" in hidden["html"]
+    assert notice["text"] == hidden_messages.NOTICE
