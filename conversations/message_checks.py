@@ -7,6 +7,7 @@ message at once do the same, and one of them stores it.
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from conversations.moderation_rules import Finding, NoEmbeddings, check, rules_i
 logger = logging.getLogger(__name__)
 
 BATCH = 100
+# In one go, so that other chores have their turn; the next go is soon.
+MOST_AT_ONCE = 2_000
 _FIRST = UUID(int=0)
 _COLUMNS = "m.id, m.conversation_id, m.owner_id, m.role, m.content, m.parts, m.metadata, m.run_id"
 
@@ -35,9 +38,9 @@ ORDER BY m.id LIMIT {BATCH}
 
 
 def check_new(*, now: datetime) -> int:
-    """Checks all messages that are to be checked; how many were. What cannot be checked is left for the next time."""
+    """Checks the messages that are to be checked; how many were. What cannot be checked is left for the next time."""
     checked = 0
-    for messages in _unchecked():
+    for messages in islice(_unchecked(), MOST_AT_ONCE // BATCH):
         rules = rules_in_force()
         for message in messages:
             checked += _check(message, rules, now=now)

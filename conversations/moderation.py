@@ -99,7 +99,8 @@ def decide(
 ) -> ModerationFlag:
     """Decides a waiting flag, once. Hiding and blocking settle the message's other flags with it.
 
-    Without a reason the rule's own is given. AlreadyDecided and Claimed say who was first.
+    Without a reason its author is given the rule's own; a dismissal needs none. AlreadyDecided and Claimed say who was
+    first.
     """
     check_may(by, outcome)
     if outcome == FlagOutcome.RESTORED:
@@ -108,7 +109,7 @@ def decide(
         raise InvalidRequest(f"A reason has at most {LONGEST_REASON} characters.")
     with transaction.atomic():
         flag = _lock(flag_id)
-        reason = reason.strip() or flag.rule.notice
+        reason = reason.strip() or ("" if outcome == FlagOutcome.DISMISSED else flag.rule.notice)
         if not _decidable(by, now).filter(pk=flag_id).update(**_decision(outcome, reason, by, now)):
             raise _refusal(flag_id)
         if outcome in _OF_THE_MESSAGE:

@@ -258,13 +258,22 @@ class DecidedByFilter(admin.SimpleListFilter):
 class ModerationDecisionAdmin(AuditedAdmin):
     """What was decided, the newest first; each can be taken back."""
 
-    list_display = ["decided_at", "outcome", "rule", "excerpt_in_short", "author", "decided_by", "reason"]
+    list_display = [
+        "decided_at",
+        "outcome",
+        "rule",
+        "excerpt_in_short",
+        "author",
+        "decided_by",
+        "reason_in_short",
+    ]
     list_select_related = ["rule", "author", "decided_by"]
     list_filter = ["outcome", DecidedByFilter]
     search_fields = ["author__username__exact"]
     search_help_text = "Whole user name of the author"
     ordering = ["-decided_at", "-id"]
     paginator = InfinitePaginator
+    sortable_by = ()
     actions = ["take_back", "show_again"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -282,6 +291,10 @@ class ModerationDecisionAdmin(AuditedAdmin):
     @admin.display(description="Excerpt")
     def excerpt_in_short(self, flag: ModerationFlag) -> str:
         return flag.excerpt if len(flag.excerpt) <= 90 else f"{flag.excerpt[:89]}…"
+
+    @admin.display(description="Reason")
+    def reason_in_short(self, flag: ModerationFlag) -> str:
+        return flag.reason if len(flag.reason) <= 60 else f"{flag.reason[:59]}…"
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(moderation.DECIDE))

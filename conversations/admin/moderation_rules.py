@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from conversations import moderation, moderation_rules
 from conversations.core.moderation import CheckKind, lines_of
@@ -33,6 +34,7 @@ class RuleForm(forms.ModelForm):
             "only",
             "notice",
         ]
+        widgets = {"only": UnfoldAdminTextInputWidget()}
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -89,6 +91,7 @@ class UserBlockAdmin(ReadOnlyAdmin):
     search_help_text = "Whole user name"
     ordering = ["-blocked_at", "-id"]
     paginator = InfinitePaginator
+    sortable_by = ()
     actions = ["lift"]
 
     def has_block_permission(self, request: HttpRequest) -> bool:
@@ -114,3 +117,4 @@ class UserWarningAdmin(AuditedAdmin):
     search_help_text = "Whole user name"
     ordering = ["-warned_at", "-id"]
     paginator = InfinitePaginator
+    sortable_by = ()

@@ -54,7 +54,9 @@ def score_gibberish(text: str) -> Hit | None:
         return None
     stripped = prose.strip()
     start = prose.index(stripped)
-    return Hit(min(max(float(_detector().score(stripped)), 0.0), 1.0), start, start + len(stripped))
+    score = _detector().score(stripped)
+    assert isinstance(score, float)  # of one text; a list for several
+    return Hit(min(max(score, 0.0), 1.0), start, start + len(stripped))
 
 
 def score_repetition(text: str) -> Hit | None:

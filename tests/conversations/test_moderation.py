@@ -211,6 +211,21 @@ def test_a_hidden_message_is_hidden_from_every_reader(api, person, staff, client
     assert not ModerationFlag.objects.exists() and not HiddenMessage.objects.exists()
 
 
+def test_copies_of_what_was_found_are_checked_again(api: Client, person: User, staff: User) -> None:
+    run = RunFactory(conversation__owner=person, conversation__session_id="s")
+    RuleFactory()
+    for content in ("Good morning", "A badword", "Another badword"):
+        MessageFactory(conversation=run.conversation, content=content)
+    check_messages(0)
+    decide(ModerationFlag.objects.get(message__content="A badword"), "dismissed", staff)
+    api.post("/api/v1/conversations/s/fork", {}, "application/json")
+    copies = Message.objects.exclude(conversation=run.conversation)
+    assert list(copies.filter(checked_at=None).values_list("content", flat=True)) == ["Another badword"]
+    check_messages(0)
+    flag = ModerationFlag.objects.get(conversation=copies[0].conversation)
+    assert (flag.message.content, flag.state) == ("Another badword", "open")
+
+
 def test_an_answer_that_is_written_is_not_hidden(staff) -> None:
     run = RunFactory(status="waiting_input", attempt=1)
     answer = MessageFactory(conversation=run.conversation, run_id=run.id, role="assistant")

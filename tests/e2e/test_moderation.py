@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from penguin_site.core.secret_tokens import token_hash
 from tests.e2e.browser import Visitor, faults, login_link
 from tests.e2e.raw_socket import names, raw_socket
 from tests.processes import eventually
@@ -100,6 +101,26 @@ def test_what_is_flagged_waits_for_staff_and_the_socket_says_so(stack: Stack, vi
     run_id = say(stack, "Good evening", new_session())
     stack.start_worker()
     eventually(lambda: status_of(stack, run_id) == ("completed", ""), seconds=60)
+
+
+def test_who_is_blocked_is_told_so_over_the_socket(stack: Stack) -> None:
+    key = f"key-{uuid4().hex}"
+    stack.sql(
+        "WITH person AS (INSERT INTO penguin_site_user (username, password, first_name, last_name, email, is_staff,"
+        " is_superuser, is_active, date_joined) VALUES ('mallory', '', '', '', '', false, false, true, now())"
+        " RETURNING id), blocked AS (INSERT INTO user_block (user_id, reason, blocked_at) SELECT id, 'Enough.', now()"
+        " FROM person) INSERT INTO api_key (user_id, name, prefix, key_hash, scopes) SELECT id, 'tests', 'key', %s,"
+        " '{read,chat}' FROM person",
+        token_hash(key),
+    )
+    with raw_socket(stack.webs[0], key=key) as socket:
+        for busy in ("enqueue", "steer"):
+            socket.send({"text": "Hello", "session_id": "s", "on_busy": busy})
+            name, data = socket.receive()
+            assert (name, data["code"], data["status"]) == ("error", "account_blocked", 403)
+            assert "Enough." in data["message"]
+        socket.send({"type": "ping"})  # and the socket stays open
+        assert socket.receive()[0] == "pong"
 
 
 def test_what_is_hidden_is_not_in_the_models_context(stack: Stack, visitor: Visitor) -> None:
