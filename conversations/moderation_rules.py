@@ -56,19 +56,23 @@ def rules_in_force() -> list[ModerationRule]:
 
 def check(text: str, *, role: str, rules: Sequence[ModerationRule]) -> list[Finding]:
     """What of these rules the text hits. NoEmbeddings when it cannot be compared with examples now."""
+    concerned = [rule for rule in rules if rule.applies_to in (role, ModerationRule.AppliesTo.BOTH)]
+    return [finding for finding in scored(text, concerned) if finding.hit.score >= finding.rule.threshold]
+
+
+def scored(text: str, rules: Sequence[ModerationRule]) -> list[Finding]:
+    """What each of the rules finds most like it in the text, whatever its threshold; nothing where there is nothing."""
     if not text.strip():
         return []
     findings = []
     meanings: _Meanings | None = None
     for rule in rules:
-        if rule.applies_to not in (role, ModerationRule.AppliesTo.BOTH):
-            continue
         if rule.kind == CheckKind.EXAMPLES:
             meanings = meanings or _Meanings(text)
             hit = meanings.score(rule)
         else:
             hit = _score(rule, text)
-        if hit is not None and hit.score >= rule.threshold:
+        if hit is not None:
             findings.append(Finding(rule, hit))
     return findings
 

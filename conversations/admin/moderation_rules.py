@@ -4,18 +4,22 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from conversations import moderation, moderation_rules
-from conversations.core.moderation import CheckKind, lines_of
+from conversations.core.moderation import CheckKind, excerpt_around, lines_of
 from conversations.models import ModerationRule, UserBlock, UserWarning
 from penguin_site.audit.staff_pages import AuditedAdmin, ReadOnlyAdmin
 
+MOST_TRIED = 10_000
 _NEEDS = {CheckKind.PHRASES: "phrases", CheckKind.EXAMPLES: "examples"}
 
 
@@ -60,6 +64,35 @@ class ModerationRuleAdmin(ModelAdmin):
             {"fields": ["kind", "threshold", "phrases", "examples", "counterexamples", "only"]},
         ),
     ]
+
+    list_before_template = "admin/conversations/moderationrule/try.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.try_view)
+        return [path("try/", view, name="conversations_moderationrule_try"), *super().get_urls()]
+
+    def try_view(self, request: HttpRequest) -> HttpResponse:
+        """What the rules in force find in a text. Nothing of it is stored."""
+        if request.method != "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        text = request.POST.get("text", "")[:MOST_TRIED]
+        try:
+            found = moderation_rules.scored(text, moderation_rules.rules_in_force())
+        except moderation_rules.NoEmbeddings as error:
+            messages.error(request, error.message)
+            found = []
+        rows = [
+            (
+                finding,
+                excerpt_around(text, finding.hit, most=160),
+                finding.hit.score >= finding.rule.threshold,
+            )
+            for finding in sorted(found, key=lambda finding: finding.rule.threshold - finding.hit.score)
+        ]
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Try the rules"}
+        context = {**frame, "text": text, "rows": rows}
+        return TemplateResponse(request, "admin/conversations/moderationrule/tried.html", context)
 
     # Fields that mean nothing to the chosen kind are not shown.
     conditional_fields = {

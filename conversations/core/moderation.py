@@ -75,6 +75,15 @@ class Excerpt:
     hit_start: int
     hit_end: int
 
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """What stands before the hit, the hit, and what stands behind it."""
+        return (
+            self.text[: self.hit_start],
+            self.text[self.hit_start : self.hit_end],
+            self.text[self.hit_end :],
+        )
+
 
 def excerpt_around(text: str, hit: Hit, *, most: int = EXCERPT_CHARACTERS) -> Excerpt:
     """The hit, cut if it is long, with what stands around it; an ellipsis where the text goes on."""

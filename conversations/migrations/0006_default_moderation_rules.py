@@ -122,7 +122,7 @@ RULES = [
         "threshold": 0.57,
         "examples": HARM_TO_ONESELF,
         "counterexamples": HARMLESS_DESPAIR,
-        "notice": "This was hidden to protect you. If you are in danger, call your local emergency number.",
+        "notice": "You are not alone with this. If you are in danger, call your local emergency number.",
     },
     {
         "name": "Personal data",

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from conversations.core.moderation import CheckKind, FlagOutcome, FlagState
+from conversations.core.moderation import CheckKind, Excerpt, FlagOutcome, FlagState
 from conversations.models.conversations import Conversation, Message
 
 USER = settings.AUTH_USER_MODEL
@@ -157,9 +157,7 @@ class ModerationFlag(models.Model):
 
     @property
     def excerpt_parts(self) -> tuple[str, str, str]:
-        """What stands before the hit, the hit, and what stands behind it."""
-        start, end = self.hit_start, self.hit_end
-        return self.excerpt[:start], self.excerpt[start:end], self.excerpt[end:]
+        return Excerpt(self.excerpt, self.hit_start, self.hit_end).parts
 
 
 class ModerationDecision(ModerationFlag):

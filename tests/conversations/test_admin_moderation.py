@@ -172,6 +172,22 @@ def test_rules_are_changed_and_audited(anna) -> None:
     assert (changed.before["phrases"], changed.after["phrases"].split()) == ("badword", ["one", "two"])
 
 
+def test_rules_are_tried_on_a_text(anna) -> None:
+    ModerationRule.objects.all().delete()
+    RuleFactory(name="Words")
+    RuleFactory(name="Same again", kind="repetition", threshold=0.99)
+    RuleFactory(name="Off", is_on=False)
+    assert b"Try the rules on a text" in anna.get(RULES).content
+    page = anna.post(f"{RULES}try/", {"text": "<b>badword</b> " + "same " * 40}).content.decode()
+    assert re.findall(r"makes a flag|under the threshold", page) == ["makes a flag", "under the threshold"]
+    assert "&lt;b&gt;<mark>badword</mark>" in page and "Off" not in re.findall(
+        r'mq-rule" href="[^"]+">([^<]+)<', page
+    )
+    assert b"No rule finds anything" in anna.post(f"{RULES}try/", {"text": "Hello"}).content
+    assert anna.get(f"{RULES}try/").status_code == 403
+    assert not ModerationFlag.objects.exists()
+
+
 def test_rights_are_asked_for(db) -> None:
     flag = FlagFactory()
     _, stranger = moderator("sam", *PERMISSIONS)
