@@ -16,11 +16,15 @@ from penguin_site.errors import Conflict
 
 # Copied turns are renumbered to 0 and less, below every event of the new log: what comes next sorts behind them.
 # They belong to no run: runs stay with the conversation in which they ran. So an answer that a retry has replaced is
-# left behind, for nothing would tell it from the one that counts.
+# left behind, for nothing would tell it from the one that counts. What moderation has found nothing in is not checked
+# again; of the rest a copy is a message like any other.
 _COPY = """
-INSERT INTO message (id, conversation_id, owner_id, run_id, turn, step, role, content, parts, metadata, created_at)
+INSERT INTO message (id, conversation_id, owner_id, run_id, turn, step, role, content, parts, metadata, created_at,
+                     checked_at)
 SELECT gen_random_uuid(), %(target)s, m.owner_id, NULL, m.turn - %(head)s, m.step, m.role, m.content,
-       m.parts, m.metadata - 'sponsored' - 'sponsored_dismissed', m.created_at
+       m.parts, m.metadata - 'sponsored' - 'sponsored_dismissed' - 'warning', m.created_at,
+       CASE WHEN NOT EXISTS (SELECT 1 FROM moderation_flag f WHERE f.message_id = m.id AND f.outcome <> 'dismissed')
+            THEN m.checked_at END
 FROM message m LEFT JOIN run r ON r.id = m.run_id
 WHERE m.conversation_id = %(source)s
   AND (m.turn, m.step) <= (%(turn)s, %(step)s)

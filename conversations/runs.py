@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from conversations import approvals, log, tool_outcomes
+from conversations import approvals, blocks, holds, log, tool_outcomes
 from conversations.core import usage
 from conversations.core.ids import uuid7
 from conversations.core.log_events import EventType
@@ -26,6 +26,12 @@ class RunNotEnded(Conflict):
     """This run has not ended yet."""
 
     code = "run_not_ended"
+
+
+class QuestionHidden(Conflict):
+    """The message of this run was hidden by a moderator: it is not answered again."""
+
+    code = "message_hidden"
 
 
 def find_run(run_id: UUID, *, owner_id: int) -> Run:
@@ -135,12 +141,16 @@ def retry_run(*, run: Run, now: datetime) -> Run:
     """A new run for the message of a run that has ended. Its answer takes the place of the old one in the context."""
     if RunStatus(run.status) not in TERMINAL:
         raise RunNotEnded
+    blocks.check_may_write(run.owner_id)
     with transaction.atomic():
         conversation = Conversation.objects.select_for_update().get(pk=run.conversation_id)
         if conversation.queued_runs >= settings.PENGUIN_QUEUE_CAP:
             raise TooManyRequests(
                 "Too many messages of this conversation are waiting.", retry_after_seconds=5
             )
+        question = Message.objects.filter(id=run.input_message_id).first()
+        if question and question.metadata.get("hidden"):
+            raise QuestionHidden
         retry_id, answer_id = uuid7(), uuid7()
         position = conversation.open_runs
         seq = log.append(
@@ -161,6 +171,7 @@ def retry_run(*, run: Run, now: datetime) -> Run:
             owner_id=run.owner_id,
             turn=seq,
             status=RunStatus.QUEUED,
+            hold=holds.hold_of_retry(question),
             options=run.options,
             input_message_id=run.input_message_id,
             answer_message_id=answer_id,

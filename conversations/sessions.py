@@ -29,6 +29,8 @@ _TABLES_OF_A_CONVERSATION = (
     "approval",
     "tool_call",
     "sponsored_suggestion",
+    "moderation_flag",
+    "hidden_message",
     "message",
     "artifact",
     "run",

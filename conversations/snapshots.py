@@ -13,6 +13,7 @@ from django.db import connection
 from conversations.approvals import approval_shape
 from conversations.core import cursors
 from conversations.core.run_states import ACTIVE, WAITING, RunStatus
+from conversations.holds import queue_reason
 from conversations.models import Approval, Question
 from conversations.questions import question_shape
 from conversations.sessions import ConversationNotFound
@@ -27,7 +28,7 @@ SELECT json_build_object(
      SELECT id, turn, step, role, content, parts, metadata, run_id, created_at FROM message
      WHERE conversation_id = c.id ORDER BY turn DESC, step DESC LIMIT %(limit)s + 1) m),
   (SELECT coalesce(json_agg(r ORDER BY r.turn), '[]')::text FROM (
-     SELECT id, turn, status, attempt, created_at, started_at, finished_at, usage, error, input_message_id,
+     SELECT id, turn, status, hold, attempt, created_at, started_at, finished_at, usage, error, input_message_id,
             answer_message_id
      FROM run WHERE conversation_id = c.id AND (status = ANY(%(active)s) OR status = 'queued')) r),
   (SELECT coalesce(json_agg(f ORDER BY f.part_id), '[]')::text FROM (
@@ -73,9 +74,9 @@ def take_snapshot(*, owner_id: int, session_id: str, limit: int) -> dict[str, An
         "messages": messages,
         "has_more": has_more,
         "before": messages[0]["id"] if has_more else None,
-        "active_run": {**active, "session_id": session_id, "queue_position": None} if active else None,
+        "active_run": _shown_run(active, session_id, None) if active else None,
         "queued_runs": [
-            {**run, "session_id": session_id, "queue_position": position}
+            _shown_run(run, session_id, position)
             for position, run in enumerate(
                 (run for run in runs if run["status"] == RunStatus.QUEUED), start=1
             )
@@ -87,6 +88,11 @@ def take_snapshot(*, owner_id: int, session_id: str, limit: int) -> dict[str, An
         "todos": json.loads(todos),
         "cursor": cursors.encode(epoch, head_seq),
     }
+
+
+def _shown_run(run: dict[str, Any], session_id: str, position: int | None) -> dict[str, Any]:
+    reason = queue_reason(run["status"], run.pop("hold"))
+    return {**run, "session_id": session_id, "queue_position": position, "queue_reason": reason}
 
 
 def _open_call(call: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from psycopg_pool import AsyncConnectionPool
 
-from conversations import log, runs
+from conversations import blocks, holds, log, runs
 from conversations.core import cursors
 from conversations.core.ids import new_epoch, new_session_id, uuid7
 from conversations.core.log_events import EventType
@@ -90,16 +90,18 @@ class Accepted:
     steered: bool = False
     created: bool = False
     title: str | None = None  # where the message has made the conversation
+    hold: str = ""  # why its run waits, beside its place in the queue
 
     def queued_payload(self) -> dict[str, Any]:
         """What the event `run.queued` holds in the log."""
-        return {
+        payload = {
             "message_id": str(self.message_id),
             "answer_id": str(self.answer_id),
             "position": self.position,
             "created": self.created,
             "title": self.title,
         }
+        return {**payload, "hold": self.hold} if self.hold else payload
 
 
 def queued_item(accepted: Accepted) -> wire.Item:
@@ -118,7 +120,8 @@ ACCEPT = """
 WITH place AS (
   INSERT INTO conversation AS c (owner_id, session_id, title, epoch, directory, directory_device, directory_inode,
                                  head_seq, queued_runs, open_runs, message_count)
-  VALUES (%(owner_id)s, %(session_id)s, %(title)s, %(epoch)s, %(directory)s, %(device)s, %(inode)s, 1, 1, 1, 1)
+  SELECT %(owner_id)s, %(session_id)s, %(title)s, %(epoch)s, %(directory)s, %(device)s, %(inode)s, 1, 1, 1, 1
+  WHERE NOT EXISTS (SELECT 1 FROM user_block WHERE user_id = %(owner_id)s AND lifted_at IS NULL)
   ON CONFLICT (owner_id, session_id) DO UPDATE
   SET head_seq = c.head_seq + 1, queued_runs = c.queued_runs + 1, open_runs = c.open_runs + 1,
       message_count = c.message_count + 1, last_active = now(), archived = false,
@@ -136,14 +139,16 @@ WITH place AS (
   SELECT %(message_id)s, id, %(owner_id)s, %(run_id)s, head_seq, 'user', %(text)s, %(parts)s, %(client_key)s,
          %(body_hash)s FROM place
 ), queued AS (
-  INSERT INTO run (id, conversation_id, owner_id, turn, status, options, input_message_id, answer_message_id)
-  SELECT %(run_id)s, id, %(owner_id)s, head_seq, 'queued', %(options)s, %(message_id)s, %(answer_id)s FROM place
+  INSERT INTO run (id, conversation_id, owner_id, turn, status, hold, options, input_message_id, answer_message_id)
+  SELECT %(run_id)s, id, %(owner_id)s, head_seq, 'queued', %(hold)s, %(options)s, %(message_id)s, %(answer_id)s
+  FROM place
 ), told AS (
   INSERT INTO conversation_event (conversation_id, seq, run_id, type, payload)
   SELECT id, head_seq, %(run_id)s, 'run.queued',
          jsonb_build_object('message_id', %(message_id)s::text, 'answer_id', %(answer_id)s::text,
                             'position', open_runs - 1, 'created', created,
-                            'title', CASE WHEN created THEN %(title)s::text END) FROM place
+                            'title', CASE WHEN created THEN %(title)s::text END)
+         || CASE WHEN %(hold)s <> '' THEN jsonb_build_object('hold', %(hold)s::text) ELSE '{}' END FROM place
 )
 SELECT id, epoch, head_seq, open_runs - 1, created, statement_timestamp() FROM place
 """
@@ -175,6 +180,7 @@ def _parameters(request: TurnRequest, run_id: UUID) -> dict[str, Any]:
         "options": orjson.dumps(request.options).decode(),
         "client_key": request.client_key,
         "body_hash": request.body_hash,
+        "hold": holds.new_hold(),
     }
 
 
@@ -192,6 +198,7 @@ def _accepted(request: TurnRequest, parameters: Mapping[str, Any], row: tuple[An
         created_at=created_at,
         created=created,
         title=parameters["title"] if created else None,
+        hold=parameters["hold"],
     )
 
 
@@ -204,8 +211,8 @@ def _named(request: TurnRequest) -> TurnRequest:
 async def accept_turn(pool: AsyncConnectionPool, request: TurnRequest, run_id: UUID) -> Accepted:
     """Stores the message and its run, committed when this returns; hints are the caller's.
 
-    Raises `Busy`, `DirectoryConflict`, `QueueFull`, `IdempotencyMismatch`. A repeated message gets its first run again
-    (`is_new` false), a steering one the run it went into.
+    Raises `Blocked`, `Busy`, `DirectoryConflict`, `QueueFull`, `IdempotencyMismatch`. A repeated message gets its
+    first run again (`is_new` false), a steering one the run it went into.
     """
     named = _named(request)
     for _ in range(MOST_TRIES):
@@ -273,12 +280,14 @@ def settle(request: TurnRequest, named: TurnRequest) -> Accepted | TurnRequest:
     """Why nothing was stored: the run there is already, an error, or the request to try again with."""
     if request.client_key and (known := _known_message(request)):
         return known
+    blocks.check_may_write(request.owner_id)
     conversation = Conversation.objects.filter(owner_id=request.owner_id, session_id=named.session_id).first()
     if conversation is None:
         return named
     check_directory(conversation, request.directory)
     if conversation.open_runs and request.on_busy != "enqueue":
-        if request.on_busy == "steer":
+        # Into a run that is under way nothing goes unchecked: where messages wait for a check it is queued instead.
+        if request.on_busy == "steer" and not holds.new_hold():
             try:
                 if steered := _steer(conversation, request):
                     return steered

@@ -73,6 +73,9 @@ PENGUIN_COMMAND_MEMORY_BYTES = env_int(
 )
 PENGUIN_MIN_FREE_DISK_BYTES = env_int("PENGUIN_MIN_FREE_DISK_BYTES", 512 * 1024**2, most=2**50)
 
+# Whether messages are checked, and whether a user's message waits for it.
+PENGUIN_MODERATION = env_choice("PENGUIN_MODERATION", "flag", ("off", "flag", "hold"))
+
 # Workers
 PENGUIN_WORKERS = env_int("PENGUIN_WORKERS", 1, least=1, most=64)
 PENGUIN_WORKER_CONCURRENCY = env_int("PENGUIN_WORKER_CONCURRENCY", 200, least=1, most=10_000)

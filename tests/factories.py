@@ -22,6 +22,8 @@ from conversations.models import (
     Message,
     MessageFeedback,
     ModelCall,
+    ModerationFlag,
+    ModerationRule,
     Question,
     Run,
     SponsoredSuggestion,
@@ -180,6 +182,35 @@ class FeedbackFactory(DjangoModelFactory):
     message = factory.SubFactory(MessageFactory, role=Message.Role.ASSISTANT)
     user = factory.SelfAttribute("message.owner")
     rating = "up"
+
+
+class RuleFactory(DjangoModelFactory):
+    """A rule that finds the word `badword`."""
+
+    class Meta:
+        model = ModerationRule
+
+    name = factory.Sequence(lambda n: f"Rule {n}")
+    kind = "phrases"
+    phrases = "badword"
+    notice = "Please write otherwise."
+
+
+class FlagFactory(DjangoModelFactory):
+    """A flag that waits for staff."""
+
+    class Meta:
+        model = ModerationFlag
+
+    message = factory.SubFactory(MessageFactory, content="A badword in a message")
+    conversation = factory.SelfAttribute("message.conversation")
+    author = factory.SelfAttribute("message.owner")
+    rule = factory.SubFactory(RuleFactory)
+    score = 1.0
+    excerpt = factory.SelfAttribute("message.content")
+    hit_start = 2
+    hit_end = 9
+    created_at = factory.LazyFunction(lambda: datetime.now(UTC))
 
 
 class WorkerFactory(DjangoModelFactory):

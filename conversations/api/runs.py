@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from conversations import run_pages, runs
+from conversations import holds, run_pages, runs
 from conversations.api.fields import QueryIntegerField
 from conversations.api.schema import errors
 from conversations.api.serializers import OpenRunOutput
@@ -50,6 +50,7 @@ def run_body(run: Run, queue_position: int | None) -> dict[str, Any]:
         "usage": run.usage or empty(),
         "error": run.error,
         "queue_position": queue_position,
+        "queue_reason": holds.queue_reason(run.status, run.hold),
         "input_message_id": str(run.input_message_id),
         "answer_message_id": str(run.answer_message_id),
         "retry_of": str(run.retry_of_id) if run.retry_of_id else None,

@@ -68,5 +68,10 @@ class OpenRunOutput(serializers.Serializer):
     usage = serializers.DictField()
     error = RunErrorOutput(allow_null=True)
     queue_position = serializers.IntegerField(allow_null=True)
+    queue_reason = serializers.ChoiceField(
+        ["moderation_check", "moderation_review"],
+        allow_null=True,
+        help_text="Why a run waits although it is the next one: its message is not checked yet, or staff look at it.",
+    )
     input_message_id = serializers.UUIDField()
     answer_message_id = serializers.UUIDField()

@@ -47,12 +47,9 @@ def of_event(event: Event, *, session_id: str, epoch: str) -> list[Frame]:
     match event.type:
         case EventType.RUN_QUEUED:
             start = frame("start", **common, conversation_id=session_id, message_id=payload["answer_id"])
-            position = payload["position"]
-            return (
-                [start, frame("status", **common, status="queued", position=position)]
-                if position
-                else [start]
-            )
+            position, reason = payload["position"], _hold_reason(payload)
+            waits = [frame("status", **common, status="queued", position=position, **reason)]
+            return [start, *waits] if position or reason else [start]
         case EventType.RUN_REQUEUED:
             return [frame("status", **common, status="queued", position=0, reason=payload["reason"])]
         case EventType.RUN_RETRYING:
@@ -93,6 +90,11 @@ def of_event(event: Event, *, session_id: str, epoch: str) -> list[Frame]:
         name, subject, phase = asked
         return [frame(name, **common, phase=phase, **{subject: payload[subject]})]
     return []
+
+
+def _hold_reason(payload: Mapping[str, Any]) -> dict[str, str]:
+    """Why a run waits although it may be the next one."""
+    return {"reason": f"moderation_{payload['hold']}"} if payload.get("hold") else {}
 
 
 _ASKED: dict[str, tuple[str, str, str]] = {

@@ -181,11 +181,24 @@ def _queued(entry: _Entry) -> list[Made]:
     if not payload.get("retry_of"):
         made += _said(entry)
     position = payload["position"]
+    reason = {"reason": f"moderation_{payload['hold']}"} if payload.get("hold") else {}
     answer = entry.message(
-        payload["answer_id"], "assistant", status="queued", position=position, parentID=payload["message_id"]
+        payload["answer_id"],
+        "assistant",
+        status="queued",
+        position=position,
+        parentID=payload["message_id"],
+        **reason,
     )
     # Behind another run the session is as busy as it was.
     return [*made, answer] if position else [*made, answer, entry.status("busy")]
+
+
+def _moderated(entry: _Entry) -> list[Made]:
+    """Hidden, shown again, warned about: what it says now is read anew."""
+    payload = entry.payload
+    changes = {name: payload[name] for name in ("hidden", "warning") if name in payload}
+    return [entry.message(payload["message_id"], payload["role"], **changes)]
 
 
 def _started(entry: _Entry) -> list[Made]:
@@ -346,6 +359,7 @@ _MAKERS: dict[str, Callable[[_Entry], list[Made]]] = {
     EventType.PART_COMPLETED: _completed,
     EventType.PART_INTERRUPTED: _interrupted,
     EventType.MESSAGE_STEERED: _said,
+    EventType.MESSAGE_MODERATED: _moderated,
     EventType.TOOL_PROPOSED: _tool_proposed,
     EventType.TOOL_STARTED: _tool_started,
     EventType.TOOL_ENDED: _tool_ended,

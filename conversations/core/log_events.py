@@ -14,9 +14,10 @@ class EventType(StrEnum):
     CONVERSATION_CREATED = "conversation.created"
     CONVERSATION_UPDATED = "conversation.updated"
     CONTEXT_LOADED = "context.loaded"
-    RUN_QUEUED = "run.queued"  # {message_id, answer_id, position, created?, title?}
+    RUN_QUEUED = "run.queued"  # {message_id, answer_id, position, created?, title?, hold?}
     RUN_STARTED = "run.started"  # {attempt}
-    RUN_REQUEUED = "run.requeued"  # {reason: drained | worker_lost | decided | resumed}
+    # {reason: drained | worker_lost | decided | resumed | moderation_passed | moderation_review}
+    RUN_REQUEUED = "run.requeued"
     RUN_WAITING = "run.waiting"  # {status: waiting_approval | waiting_input}
     RUN_PAUSED = "run.paused"  # {reason: asked | budget_tokens | budget_cost}
     RUN_RETRYING = "run.retrying"  # {code, message, provider_attempt, delay_seconds}
@@ -26,6 +27,7 @@ class EventType(StrEnum):
     PART_COMPLETED = "part.completed"  # {part_id, kind, text, length}
     PART_INTERRUPTED = "part.interrupted"  # {part_id, kind, length}
     MESSAGE_STEERED = "message.steered"  # {message_id}
+    MESSAGE_MODERATED = "message.moderated"  # {message_id, role, hidden?, warning?}
     TOOL_PROPOSED = "tool.proposed"  # {tool_call_id, tool, arguments, call, answer_id, status}
     TOOL_STARTED = "tool.started"  # {tool_call_id, tool, arguments}
     # {tool_call_id, tool, arguments, status, result, truncated, artifact_id, message_id, started_at, finished_at}

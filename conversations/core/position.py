@@ -75,4 +75,5 @@ class Position:
             return []
         if not isinstance(text, str):  # a bare hint: the text stands in the table
             raise Gap
-        return [Piece(event.run_id or "", part_id, str(payload["kind"]), 0, text).after(sent)]
+        rest = Piece(event.run_id or "", part_id, str(payload["kind"]), 0, text).after(sent)
+        return [rest] if rest.text else []  # nothing is left of it where the message was hidden

@@ -92,14 +92,26 @@ def in_order(messages: Iterable[Said], *, run_id: str, replaced: Collection[str]
     """What the model reads before it continues run `run_id`.
 
     `replaced` are the runs that this one retries: their questions stay where they are needed, their answers do not.
-    A message whose run was cancelled before it began has no answer and is left out.
+    A message whose run was cancelled before it began has no answer and is left out. So is what a moderator has hidden:
+    an answer or a steering message alone, a question with all of its turn, which may repeat it. The run that is under
+    way keeps its own question, of which a notice is left.
     """
     for (key, _), group in groupby(messages, key=lambda message: (message.run_id, message.turn)):
         said = list(group)
+        is_answered = any(message.role == "assistant" for message in said)
+        if key != run_id:
+            said = _without_hidden(said)
         if key in replaced:
             yield from (Spoken("user", m.content, m.parts) for m in said if m.role == "user")
-        elif key in (None, run_id) or any(message.role == "assistant" for message in said):
+        elif key in (None, run_id) or is_answered:
             yield from _turn(said)
+
+
+def _without_hidden(said: Sequence[Said]) -> list[Said]:
+    if any(m.metadata.get("hidden") and m.role == "user" and m.step == 0 for m in said):
+        return []
+    # An answer that is hidden takes the results of its tools along: nobody has called them then.
+    return [m for m in said if not m.metadata.get("hidden")]
 
 
 def steers_seen(answer: Mapping[str, Any]) -> Mapping[str, int]:

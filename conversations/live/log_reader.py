@@ -113,8 +113,9 @@ def event_of(
         payload["action_results"] = [_action_result(*call) for call in calls or ()]
         if payload.get("include_reasoning"):
             payload["reasoning"] = reasoning_of(parts or [])
-    elif parts:
-        payload["text"] = next((part["text"] for part in parts if part["id"] == payload["part_id"]), "")
+    elif event_type == EventType.PART_COMPLETED and payload.get("text") is None:
+        # Of a message that was hidden meanwhile nothing is to be read.
+        payload["text"] = next((part["text"] for part in parts or () if part["id"] == payload["part_id"]), "")
     return Event(seq, event_type, run_id, payload, time)
 
 

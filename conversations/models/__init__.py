@@ -18,6 +18,14 @@ from conversations.models.conversations import (
     Worker,
 )
 from conversations.models.mcp import McpServerState
+from conversations.models.moderation import (
+    HiddenMessage,
+    ModerationDecision,
+    ModerationFlag,
+    ModerationRule,
+    UserBlock,
+    UserWarning,
+)
 from conversations.models.sponsored import SponsoredSuggestion, SponsoredWish
 from conversations.models.tools import Approval, Grant, Question, SecurityPolicy, ToolCall, ToolPin
 
@@ -29,10 +37,14 @@ __all__ = [
     "ConversationSummary",
     "Fragment",
     "Grant",
+    "HiddenMessage",
     "McpServerState",
     "Message",
     "MessageFeedback",
     "ModelCall",
+    "ModerationDecision",
+    "ModerationFlag",
+    "ModerationRule",
     "Question",
     "Run",
     "SecurityPolicy",
@@ -40,5 +52,7 @@ __all__ = [
     "SponsoredWish",
     "ToolCall",
     "ToolPin",
+    "UserBlock",
+    "UserWarning",
     "Worker",
 ]

@@ -1,6 +1,7 @@
 """Conversations, messages, runs, the log, and what was uploaded or said about them."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
@@ -94,6 +95,13 @@ class Run(models.Model):
     )
     status = models.CharField(max_length=16, choices=[(s.value, s.value) for s in RunStatus])
     priority = models.SmallIntegerField(default=0, db_default=0, help_text="Higher is claimed first.")
+    hold = models.CharField(
+        max_length=6,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why it may not be claimed yet: check (moderation has not seen its message), review (staff has not).",
+    )
     options = models.JSONField(
         default=dict, help_text="What the message asked for: model, agent mode, limits."
     )
@@ -150,7 +158,9 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["-priority", "queued_at"], condition=Q(status="queued"), name="run_claimable"
+                fields=["-priority", "queued_at"],
+                condition=Q(status="queued", hold=""),
+                name="run_claimable",
             ),
             models.Index(
                 fields=["lease_owner"], condition=Q(status__in=["running", "cancelling"]), name="run_leases"
@@ -167,6 +177,7 @@ class Run(models.Model):
                 condition=Q(status__in=["failed", "cancelled", "timed_out"]),
                 name="run_ended_badly",
             ),
+            models.Index(fields=["input_message_id"], condition=~Q(hold=""), name="run_held"),
         ]
 
     def __str__(self) -> str:
@@ -210,6 +221,10 @@ class Message(models.Model):
         max_length=32, null=True, help_text="SHA-256 of the request behind client_key."
     )
     created_at = models.DateTimeField(db_default=Now())
+    checked_at = models.DateTimeField(
+        null=True,
+        help_text="When moderation has looked at it; an answer is looked at when its run has ended.",
+    )
 
     class Meta:
         db_table = "message"
@@ -220,6 +235,11 @@ class Message(models.Model):
         indexes = [
             GinIndex(
                 SearchVector("content", config="english"), name="message_search", condition=~Q(content="")
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(checked_at__isnull=True) & ~Q(role="tool"),
+                name="message_unchecked",
             ),
         ]
 
@@ -367,13 +387,35 @@ class MessageFeedback(models.Model):
     review_status = models.CharField(
         max_length=9, default="new", db_default="new", help_text="new, in_review, done"
     )
+    assignee = models.ForeignKey(
+        USER, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    labels = ArrayField(models.CharField(max_length=40), default=list, db_default=[], blank=True)
+    note = models.TextField(
+        blank=True, default="", db_default="", help_text="Of the reviewers, for themselves."
+    )
+    reviewed_at = models.DateTimeField(null=True, help_text="Last changed by a reviewer.")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "message_feedback"
         constraints = [models.UniqueConstraint(fields=["message", "user"], name="feedback_once_per_user")]
-        indexes = [models.Index(fields=["review_status", "-updated_at"], name="feedback_queue")]
+        verbose_name = verbose_name_plural = "feedback on answers"
+        permissions = [("export_messagefeedback", "Can export feedback as an evaluation set")]
+        indexes = [
+            models.Index(fields=["review_status", "-updated_at"], name="feedback_queue"),
+            models.Index(fields=["-updated_at", "-id"], name="feedback_newest"),
+            models.Index(
+                fields=["-updated_at", "-id"], condition=~Q(review_status="done"), name="feedback_waiting"
+            ),
+            models.Index(fields=["rating", "-updated_at", "-id"], name="feedback_by_rating"),
+            models.Index(
+                fields=["assignee", "-updated_at"],
+                condition=Q(assignee__isnull=False),
+                name="feedback_of_assignee",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rating} by {self.user_id}"

@@ -13,7 +13,7 @@ from conversations.runner.live_run import LiveRun
 CLAIM = """
 WITH candidate AS (
   SELECT r.id FROM run r JOIN conversation c ON c.id = r.conversation_id
-  WHERE r.status = 'queued' AND c.queued_runs > 0 AND c.open_runs = c.queued_runs
+  WHERE r.status = 'queued' AND r.hold = '' AND c.queued_runs > 0 AND c.open_runs = c.queued_runs
     AND NOT EXISTS (SELECT 1 FROM run earlier WHERE earlier.conversation_id = r.conversation_id
                     AND earlier.status = 'queued' AND earlier.turn < r.turn)
   ORDER BY r.priority DESC, r.queued_at LIMIT %(most)s

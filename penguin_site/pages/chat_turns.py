@@ -105,7 +105,7 @@ def _turn(
         "run_id": run_id or None,
         "questions": [_question(m) for m in messages if m["role"] == Message.Role.USER],
         "answer_id": str(answer["id"]) if answer else None,
-        "items": _items(answer, results),
+        "items": [*_notes(messages), *_items(answer, results)],
         "status": run.get("status"),
         "error": run.get("error"),
         "usage": run.get("usage") or None,
@@ -139,6 +139,19 @@ def _question(message: Mapping[str, Any]) -> dict[str, Any]:
         "files": [part["path"] for part in parts if part["type"] == "file"]
         + [name for name in names if isinstance(name, str)],
     }
+
+
+def _notes(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What moderators have to say to the author: why something is hidden, and warnings."""
+    notes = []
+    for message in messages:
+        for name, beginning in (
+            ("hidden_reason", "Hidden by a moderator"),
+            ("warning", "A moderator's warning"),
+        ):
+            if reason := message["metadata"].get(name):
+                notes.append(shown_text(f"{name}-{message['id']}", "text", f"> **{beginning}:** {reason}"))
+    return notes
 
 
 def _items(

@@ -1,9 +1,9 @@
-"""Staff read conversations in the admin, are audited for it, and review feedback there."""
+"""Staff read conversations in the admin, and are audited for it."""
 
 import pytest
 from django.test import Client
 
-from conversations.models import Message, MessageFeedback
+from conversations.models import Message
 from penguin_site.models import AuditEntry
 from tests.factories import ConversationFactory, FeedbackFactory, MessageFactory, RunFactory, UserFactory
 
@@ -57,16 +57,3 @@ def test_who_is_no_staff_sees_nothing(db):
     for page in ("/admin/conversations/message/", f"/admin/conversations/message/{row.pk}/change/"):
         assert client.get(page).status_code in (302, 403)
     assert looks() == []
-
-
-def test_feedback_is_reviewed(staff):
-    row = FeedbackFactory(comment="Good")
-    page = f"/admin/conversations/messagefeedback/{row.pk}/change/"
-    assert staff.post(page, {"review_status": "in_review", "rating": "down"}).status_code == 302
-    row.refresh_from_db()
-    assert (row.review_status, row.rating) == ("in_review", "up")
-    assert staff.post(page, {"review_status": "elsewhere"}).status_code == 200
-    listed = "/admin/conversations/messagefeedback/"
-    assert staff.post(listed, {"action": "close", "_selected_action": [row.pk]}).status_code == 302
-    assert MessageFeedback.objects.get().review_status == "done"
-    assert [action for _, action, _ in looks() if action == "feedback.reviewed"] == ["feedback.reviewed"] * 2

@@ -136,6 +136,12 @@ TABLE: list[tuple[EventType, dict[str, Any], list[str], dict[str, Any]]] = [
     ),
     (EventType.MESSAGE_STEERED, {"message_id": "u2"}, ["message.updated"], {"id": "u2", "role": "user"}),
     (
+        EventType.MESSAGE_MODERATED,
+        {"message_id": "u2", "role": "user", "hidden": True},
+        ["message.updated"],
+        {"id": "u2", "role": "user", "hidden": True},
+    ),
+    (
         EventType.TOOL_PROPOSED,
         {**CALL, "call": 1, "answer_id": "m1", "status": "pending_approval"},
         ["message.part.updated"],

@@ -136,3 +136,49 @@ def test_whatever_is_stored_is_sent_well_paired(data: st.DataObject) -> None:
         if data.draw(st.booleans()):
             messages.append(Stored(f"a{turn}", run_id, turn, 30_000, "assistant", parts=parts))
     assert pairing_problem(wire(messages)) == ""
+
+
+def test_what_is_hidden_is_left_out() -> None:
+    def turn(
+        number: int, *, run_id: str = "old", question: bool = False, steer: bool = False, answer: bool = False
+    ):
+        """One turn; what is True is hidden."""
+
+        def metadata(hidden: bool, **more: Any) -> dict[str, Any]:
+            return {"hidden": True, **more} if hidden else more
+
+        run_id = f"{run_id}{number}"
+        return [
+            Stored(
+                f"q{number}", run_id, number, 0, "user", f"question {number}", metadata=metadata(question)
+            ),
+            Stored(f"s{number}", run_id, number, 1, "user", f"steer {number}", metadata=metadata(steer)),
+            result(f"c{number}", f"result {number}", turn=number, run_id=run_id),
+            Stored(
+                f"a{number}",
+                run_id,
+                number,
+                30_000,
+                "assistant",
+                f"answer {number}",
+                [tool_part(f"c{number}", 1), text_part(f"answer {number}", 2)],
+                metadata(answer, steers={f"s{number}": 2}),
+            ),
+        ]
+
+    now = Stored("q9", "r", 9, 0, "user", "[hidden]", metadata={"hidden": True})
+    messages = [*turn(1, question=True), *turn(2, answer=True), *turn(3, steer=True), *turn(4), now]
+    said = [spoken.text for spoken in in_order(messages, run_id="r", replaced=()) if spoken.text]
+    assert said == [
+        "question 2",
+        "steer 2",
+        "question 3",
+        "result 3",
+        "answer 3",
+        "question 4",
+        "result 4",
+        "steer 4",
+        "answer 4",
+        "[hidden]",  # of the run that is under way the notice stays
+    ]
+    assert pairing_problem(wire(messages)) == ""

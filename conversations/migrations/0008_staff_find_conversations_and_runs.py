@@ -3,7 +3,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("conversations", "0004_sponsored_suggestions")]
+    dependencies = [("conversations", "0007_feedback_review")]
 
     operations = [
         migrations.AddIndex(
