@@ -7,12 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.apps import apps
-
 import ads.figures
 import conversations.figures
 import tasks.figures
 from conversations import usage_reports
+from conversations.core.moderation import FlagState
+from conversations.models import ModerationFlag
 from conversations.usage_reports import By, Line
 
 NOW_SECONDS = 10.0
@@ -37,8 +37,8 @@ def of_tasks() -> tasks.figures.Now:
     return _ask("tasks", NOW_SECONDS, tasks.figures.now)
 
 
-def open_flags() -> int | None:
-    """Messages that wait for a moderator, up to MOST_COUNTED; None where nothing is moderated."""
+def open_flags() -> int:
+    """Flags that wait for a moderator, up to MOST_COUNTED."""
     return _ask("flags", NOW_SECONDS, _count_flags)
 
 
@@ -62,10 +62,8 @@ def first_day() -> datetime:
     return midnight - timedelta(days=DAYS - 1)
 
 
-def _count_flags() -> int | None:
-    if "moderationflag" not in apps.all_models["conversations"]:
-        return None
-    flags = apps.get_model("conversations", "ModerationFlag").objects.exclude(state="decided")
+def _count_flags() -> int:
+    flags = ModerationFlag.objects.exclude(state=FlagState.DECIDED.value)
     return int(flags.order_by()[:MOST_COUNTED].count())
 
 

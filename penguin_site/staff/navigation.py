@@ -200,7 +200,7 @@ def waiting(what: str) -> int:
         case "reviews":
             return figures.of_tasks().reviews
         case "flags":
-            return figures.open_flags() or 0
+            return figures.open_flags()
     raise ValueError(what)
 
 

@@ -69,7 +69,9 @@ export class Transcript {
         approvals: state.approvals.filter(isMine),
         questions: state.questions.filter(isMine),
       });
-      if (run.queue_position) turn.status({ status: 'queued', position: run.queue_position });
+      if (run.queue_position || run.queue_reason) {
+        turn.status({ status: 'queued', position: run.queue_position, reason: run.queue_reason });
+      }
     }
     if (this.#sent) this.#list.append(this.#sent.element);
     this.toEnd();

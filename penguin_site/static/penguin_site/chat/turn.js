@@ -14,6 +14,10 @@ const STATES = {
   steered: 'Your message goes into the next step.',
   running: 'At work.',
 };
+const HELD = {
+  moderation_check: 'Your message is being checked before it is answered.',
+  moderation_review: 'Somebody looks at your message before it is answered.',
+};
 const PAUSED = { budget_tokens: 'Paused: its tokens are used up.', budget_cost: 'Paused: its money is used up.' };
 const LONG = 500; // characters
 const ENDS = { cancelled: 'Stopped.', timed_out: 'Stopped: it took too long. Ask for less at once.' };
@@ -106,7 +110,8 @@ export class Turn {
       this.#open = null;
       this.state('The answer broke off. It is begun anew.');
     } else if (data.status === 'queued') {
-      this.state(data.position ? `Waiting: ${data.position} before this one.` : 'Waiting for a free worker.');
+      const free = HELD[data.reason] ?? 'Waiting for a free worker.';
+      this.state(data.position ? `Waiting: ${data.position} before this one.` : free);
     } else if (data.status === 'retrying') {
       const seconds = Math.ceil(data.delay_seconds ?? 1);
       this.state(`The model did not answer (${data.message}). Next try in ${seconds} s.`);
