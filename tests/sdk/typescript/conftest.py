@@ -1,0 +1,90 @@
+"""The SDK, a stack that it talks to, and two agents of the ads marketplace; once for all tests of a process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import ROOT, eventually
+from tests.sdk.typescript.package_build import build
+from tests.sdk.typescript.sdk_driver import Client, Driver
+from tests.sdk.typescript.spoiling_proxy import SpoilingProxy
+from tests.stack import KEY, Stack
+
+QUESTION = "I need a tax accountant"
+
+
+@pytest.fixture(scope="session")
+def package() -> Path:
+    return build()
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    directory = tmp_path_factory.mktemp("sdk-stack")
+    with Stack(os.environ["DATABASE_URL"], directory, PENGUIN_RATE_LIMITS="off") as stack:
+        command = [sys.executable, "manage.py", "load_demo_ads"]
+        subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
+        yield stack
+
+
+@pytest.fixture
+def stack(running_stack: Stack) -> Stack:
+    """A web, a worker and the scripted model. Tests may kill any of them."""
+    return running_stack.mend(webs=1, workers=1)
+
+
+@pytest.fixture
+def proxy(stack: Stack) -> Iterator[SpoilingProxy]:
+    with SpoilingProxy(stack.webs[0].port) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def driver(package: Path) -> Iterator[Driver]:
+    with Driver(package) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def _agents() -> dict[str, dict[str, Any]]:
+    return {}
+
+
+@pytest.fixture
+def agent(stack: Stack, driver: Driver, _agents: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What sign-up gave: the ids and keys. The marketplace is ready."""
+    if not _agents:
+        base_url = stack.webs[0].http
+        options = {"ownerEmail": "dev@agents.example", "agent_name": "MyBot"}
+        _agents["first"] = driver.do("signup", options=options, config={"baseUrl": base_url})
+        client = driver.client(apiKey=_agents["first"]["test_api_key"], baseUrl=base_url, timeoutMs=60_000)
+        eventually(lambda: client("decide", {"context": QUESTION})["units"], seconds=60)
+    return _agents["first"]
+
+
+@pytest.fixture
+def ads(driver: Driver, proxy: SpoilingProxy, agent: dict[str, Any]) -> Client:
+    """A client of the ads marketplace, behind the proxy."""
+    proxy.reset()
+    return driver.client(apiKey=agent["test_api_key"], baseUrl=proxy.url, agentId=agent["agent_id"])
+
+
+@pytest.fixture
+def chat(driver: Driver, proxy: SpoilingProxy) -> Client:
+    """A client of the agent server, behind the proxy."""
+    return driver.client(apiKey=KEY, baseUrl=proxy.url)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A test that failed shows what the processes have written."""
+    report: Any = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        report.sections.append(("Logs of the processes", stack.logs()))
+    return report
