@@ -86,7 +86,8 @@ export class ChatStream extends LiveStream<ChatEvent> {
   protected take({ event, data }: AnyFrame): void {
     if (event === 'synced' || event === 'pong') return;
     if (event === 'replay_gap' || event === 'cursor_reset') return void this.#readTheEnd();
-    if (event === 'error' && !data.run_id) return this.refused(data);
+    // A run's own error says whether it may pass; a refusal may name a run as well, the one that is in its way.
+    if (event === 'error' && !('retryable' in data)) return this.refused(data);
     if (!data.run_id) return;
     const isFirst = !this.#runId;
     this.#runId ??= data.run_id as string;

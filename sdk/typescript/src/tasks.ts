@@ -50,6 +50,11 @@ export class Tasks {
     return this.#transport.delete(`/tasks/${taskId}`, request);
   }
 
+  /** Takes a task: a person works on it, without an execution. */
+  async start(taskId: string, request?: RequestOptions): Promise<t.Task> {
+    return this.#transport.post(`/tasks/${taskId}/start`, {}, request);
+  }
+
   /** Agrees with a result, or says that the task is done. */
   async complete(taskId: string, options: { result?: string } = {}, request?: RequestOptions): Promise<t.Task> {
     return this.#transport.post(`/tasks/${taskId}/complete`, options, request);

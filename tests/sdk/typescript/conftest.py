@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.processes import ROOT, eventually
-from tests.sdk.typescript.package_build import build
+from tests.sdk.typescript.package_build import PACKAGE, build
 from tests.sdk.typescript.sdk_driver import Client, Driver
 from tests.sdk.typescript.spoiling_proxy import SpoilingProxy
 from tests.stack import KEY, Stack
@@ -23,12 +26,26 @@ def package() -> Path:
     return build()
 
 
+class _Modules(SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
 @pytest.fixture(scope="session")
-def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def page_origin() -> Iterator[str]:
+    """Where a page is that has the built modules beside it, on another origin than the server."""
+    handler = partial(_Modules, directory=str(PACKAGE / "dist/esm"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory: pytest.TempPathFactory, page_origin: str) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("sdk-stack")
-    with Stack(os.environ["DATABASE_URL"], directory, PENGUIN_RATE_LIMITS="off") as stack:
-        command = [sys.executable, "manage.py", "load_demo_ads"]
-        subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
+    settings = {"PENGUIN_RATE_LIMITS": "off", "PENGUIN_CORS_ORIGINS": page_origin}
+    with Stack(os.environ["DATABASE_URL"], directory, **settings) as stack:
         yield stack
 
 
@@ -59,6 +76,8 @@ def _agents() -> dict[str, dict[str, Any]]:
 def agent(stack: Stack, driver: Driver, _agents: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What sign-up gave: the ids and keys. The marketplace is ready."""
     if not _agents:
+        command = [sys.executable, "manage.py", "load_demo_ads"]
+        subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
         base_url = stack.webs[0].http
         options = {"ownerEmail": "dev@agents.example", "agent_name": "MyBot"}
         _agents["first"] = driver.do("signup", options=options, config={"baseUrl": base_url})

@@ -18,7 +18,8 @@ from tests.processes import ROOT
 from tests.stack import clean_environment
 
 PACKAGE = ROOT / "sdk/typescript"
-_SOURCES = ("package.json", "package-lock.json", "tsconfig.json", "src", "scripts")
+_TOOLS = ("package-lock.json",)
+_SOURCES = (*_TOOLS, "package.json", "tsconfig.json", "src", "scripts")
 _SECONDS = 300
 
 
@@ -36,12 +37,17 @@ def build() -> Path:
     """The package's folder, with its tools in `node_modules` and what it publishes in `dist`."""
     need("node")
     with _only_one():
-        stamp, now = PACKAGE / "node_modules/.built-from", _digest()
-        if not stamp.exists() or stamp.read_text() != now:
-            npm("ci", "--no-audit", "--no-fund")
-            npm("run", "build")
-            stamp.write_text(now)
+        _once(PACKAGE / "node_modules/.installed-from", _TOOLS, "ci", "--no-audit", "--no-fund")
+        _once(PACKAGE / "dist/.built-from", _SOURCES, "run", "build")
     return PACKAGE
+
+
+def _once(stamp: Path, sources: tuple[str, ...], *command: str) -> None:
+    """Runs npm unless it has been done for these sources. The stamp is written last: half a build is none."""
+    now = _digest(sources)
+    if not stamp.exists() or stamp.read_text() != now:
+        npm(*command)
+        stamp.write_text(now)
 
 
 def pack(folder: Path) -> Path:
@@ -76,9 +82,9 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
-def _digest() -> str:
+def _digest(sources: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for name in _SOURCES:
+    for name in sources:
         path = PACKAGE / name
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
             if file.is_file():

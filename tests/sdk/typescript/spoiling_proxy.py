@@ -13,7 +13,7 @@ _SILENT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to one request: a `status` in place of an answer; or the answer is `lost`, `late`, `torn`, `none`."""
+    """What happens to one request: a `status` in place of an answer, or a `kind` of trouble on the way."""
 
     status: int = 0
     headers: tuple[str, ...] = ()
@@ -147,7 +147,8 @@ class SpoilingProxy:
             kept = [
                 f"{name}: {value}"
                 for name, value in answer.getheaders()
-                if name.lower() in ("x-request-id", "retry-after") or name.lower().startswith("access-control")
+                if name.lower() in ("x-request-id", "retry-after")
+                or name.lower().startswith("access-control")
             ]
             return answer.status, answer.read(), kept
         finally:

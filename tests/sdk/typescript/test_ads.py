@@ -74,9 +74,7 @@ def test_an_impression_that_fails_harms_no_ad(
 
 
 @pytest.mark.parametrize(("fault", "error", "served"), POST_FAULTS)
-def test_a_post_is_sent_once(
-    fault: Any, error: str, served: int, ads: Client, proxy: SpoilingProxy
-) -> None:
+def test_a_post_is_sent_once(fault: Any, error: str, served: int, ads: Client, proxy: SpoilingProxy) -> None:
     proxy.faults.append(fault)
     with pytest.raises(SdkError) as raised:
         ads("decide", {"context": QUESTION})
@@ -101,7 +99,11 @@ def test_what_may_be_repeated_is_repeated(ads: Client, proxy: SpoilingProxy, age
     assert (len(proxy.asked), len(proxy.served)) == (3, 0)
 
     unit = ads("decide", {"context": QUESTION, "max_results": 1})["units"][0]
-    event = {"event_type": "ad_shown", "unit_id": unit["_meta"]["unit_id"], "event_id": f"evt_{time.time_ns()}"}
+    event = {
+        "event_type": "ad_shown",
+        "unit_id": unit["_meta"]["unit_id"],
+        "event_id": f"evt_{time.time_ns()}",
+    }
     proxy.reset()
     proxy.faults.extend([LOST, status(503)])
     assert ads("trackEvent", event)["accepted"] is True
@@ -128,7 +130,9 @@ def test_waiting_as_long_as_the_server_asks(ads: Client, proxy: SpoilingProxy) -
     assert len(proxy.asked) == 1
 
 
-def test_time_limits_and_signals(driver: Driver, ads: Client, proxy: SpoilingProxy, agent: dict[str, Any]) -> None:
+def test_time_limits_and_signals(
+    driver: Driver, ads: Client, proxy: SpoilingProxy, agent: dict[str, Any]
+) -> None:
     hasty = driver.client(apiKey=agent["test_api_key"], baseUrl=proxy.url, timeoutMs=300, maxRetries=1)
     proxy.faults.extend([SILENT, late(2)])
     with pytest.raises(SdkError) as raised:

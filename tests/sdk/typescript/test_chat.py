@@ -3,7 +3,6 @@
 import random
 import time
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -67,9 +66,9 @@ def test_a_stream_that_is_cut_twenty_times_yields_exactly_the_text(
     assert stream.act("done") == complete
     assert proxy.sockets >= 19
     # The message was accepted once, however often it was sent.
-    assert stack.sql("SELECT count(*) FROM message WHERE role = 'user' AND content LIKE %s", f"%{question}") == [
-        (1,)
-    ]
+    assert stack.sql(
+        "SELECT count(*) FROM message WHERE role = 'user' AND content LIKE %s", f"%{question}"
+    ) == [(1,)]
     assert len(stream.all("start")) == 1
 
 
@@ -121,22 +120,30 @@ def test_cancelling_and_leaving(chat: Client, stack: Stack) -> None:
         left.end()
     assert raised.value.name == "AbortError"
     session_id = left.seen["sessionId"]
-    eventually(lambda: chat("conversations.get", session_id)["messages"][-1]["role"] == "assistant", seconds=30)
+    eventually(
+        lambda: chat("conversations.get", session_id)["messages"][-1]["role"] == "assistant", seconds=30
+    )
     with pytest.raises(SdkError):
         left.act("done")
 
 
-def test_what_a_stream_refuses_and_gives_up(driver: Driver, chat: Client, proxy: SpoilingProxy, stack: Stack) -> None:
+def test_what_a_stream_refuses_and_gives_up(
+    driver: Driver, chat: Client, proxy: SpoilingProxy, stack: Stack
+) -> None:
     busy = chat.stream("chat", {"text": f"[[hang]] {uuid4().hex}"})
     session_id = busy.find("start")["session_id"]
     with pytest.raises(SdkError) as raised:
         chat.stream("chat", {"text": "me too", "sessionId": session_id, "on_busy": "reject"}).end()
-    assert (raised.value.name, raised.value.status) == ("APIRequestError", 409)
-    # A conversation that is deleted takes its stream with it.
-    assert chat("conversations.delete", session_id)["deleted"] is True
+    assert (raised.value.name, raised.value.code) == ("APIRequestError", "conversation_busy")
+    assert raised.value.body["run_id"] == busy.seen["runId"]
+    # A conversation that was deleted meanwhile is not made anew.
+    port, proxy.target = proxy.target, 9
+    proxy.cut()
+    assert stack.request("DELETE", f"/api/v1/conversations/{session_id}")[1]["deleted"] is True
+    proxy.target = port
     with pytest.raises(SdkError) as raised:
         busy.end()
-    assert (raised.value.status, raised.value.code) == (404, "conversation_deleted")
+    assert (raised.value.status, raised.value.code) == (404, "not_found")
     failed = chat.stream("chat", {"text": f"[[error=400 code=bad message=No.]] {uuid4().hex}"}).end()
     assert failed.all("error")[0]["run_id"] == failed.all("complete")[0]["run_id"]
     assert failed.all("complete")[0]["status"] == "failed"
@@ -154,7 +161,10 @@ def test_what_a_stream_refuses_and_gives_up(driver: Driver, chat: Client, proxy:
 def test_a_connection_that_dies_without_a_word(chat: Client, proxy: SpoilingProxy) -> None:
     """Nothing goes through, and nobody is told: the heartbeat finds out. Then the story goes on from its place."""
     question = f"mute {uuid4().hex}"
-    message = {"text": f"[[reasoning=2]][[tokens=20 delay=20]][[pause=2500]] {question}", "include_reasoning": True}
+    message = {
+        "text": f"[[reasoning=2]][[tokens=20 delay=20]][[pause=2500]] {question}",
+        "include_reasoning": True,
+    }
     stream = chat.stream("chat", message, {"heartbeatMs": 250})
     stream.until(lambda stream: len(stream.all("token")) >= 2)
     proxy.is_mute = True
@@ -176,7 +186,8 @@ def test_a_log_that_is_not_kept(chat: Client, proxy: SpoilingProxy, stack: Stack
     proxy.cut()
     eventually(lambda: stack.request("GET", f"/api/v1/runs/{run_id}")[1]["status"] == "completed", seconds=30)
     ((pk, head),) = stack.sql(
-        "SELECT c.id, head_seq FROM conversation c JOIN run ON run.conversation_id = c.id WHERE run.id = %s", run_id
+        "SELECT c.id, head_seq FROM conversation c JOIN run ON run.conversation_id = c.id WHERE run.id = %s",
+        run_id,
     )
     stack.sql("DELETE FROM conversation_event WHERE conversation_id = %s", pk)
     stack.sql("UPDATE conversation SET kept_after_seq = %s WHERE id = %s", head, pk)
@@ -203,7 +214,9 @@ def test_tools_approvals_and_questions(chat: Client, proxy: SpoilingProxy, repos
     assert [one["id"] for one in chat("decisions.approvals")["pending"]] == [approval["id"]]
     proxy.cut()  # what waits is still there afterwards
     assert stream.act("approve", approval, {"scope": "once"})["status"] == "approved"
-    stream.until(lambda stream: [data for data in stream.all("tool", phase="progress") if "2" in data["output"]])
+    stream.until(
+        lambda stream: [data for data in stream.all("tool", phase="progress") if "2" in data["output"]]
+    )
     proxy.cut()
     question = stream.find("question", phase="asked")["question"]
     assert [one["id"] for one in chat("decisions.questions")["questions"]] == [question["id"]]
@@ -234,14 +247,19 @@ def test_a_task_and_its_stream(chat: Client, proxy: SpoilingProxy, stack: Stack)
     project = chat("projects.create", {"name": f"Website {uuid4().hex[:8]}", "reviewRequired": False})
     question = f"task {uuid4().hex}"
     script = f"[[tokens=40 delay=40 step=0]] {finish(0, 'All done.')} {question}"
-    wish = {"name": "Generate API documentation", "description": script, "projectId": project["id"], "timeLimit": 30}
+    wish = {
+        "name": "Generate API documentation",
+        "description": script,
+        "projectId": project["id"],
+        "timeLimit": 30,
+    }
     stream = chat.stream("tasks", wish)
     for _ in range(4):
         grow(stream, 4)
         proxy.cut()
     stream.end()
-    assert [event["event"] for event in stream.events][0] == "task_started"
-    assert [event["event"] for event in stream.events][-1] == "task_completed"
+    assert stream.events[0]["event"] == "task_started"
+    assert stream.events[-1]["event"] == "task_completed"
     (end,) = stream.all("task_completed")
     assert (end["status"], end["stop_reason"]) == ("completed", "finished")
     assert stream.act("done") == end
@@ -251,7 +269,9 @@ def test_a_task_and_its_stream(chat: Client, proxy: SpoilingProxy, stack: Stack)
     assert proxy.served.count("POST /api/v1/tasks/execute") == 1
     assert len(chat("projects.get", project["id"])["tasks"]) == 1
 
-    started = chat("tasks.execute", {"name": "Another", "description": finish(0, "Quick."), "project_id": project["id"]})
+    started = chat(
+        "tasks.execute", {"name": "Another", "description": finish(0, "Quick."), "project_id": project["id"]}
+    )
     proxy.reset()
     proxy.faults.extend([status(503), LOST])
     found = chat("tasks.wait", started, {"timeoutMs": 60_000})
@@ -274,6 +294,7 @@ def test_a_task_and_its_stream(chat: Client, proxy: SpoilingProxy, stack: Stack)
     assert chat("tasks.list", {"projectId": project["id"], "ready": True})["tasks"][0]["id"] == stored["id"]
     assert chat("tasks.update", stored["id"], {"priority": 5})["priority"] == 5
     assert len(chat("tasks.executions", {"task_id": stored["id"]})["executions"]) == 1
+    assert chat("tasks.start", stored["id"])["status"] == "running"
     assert chat("tasks.complete", stored["id"], {"result": "By hand."})["result"] == "By hand."
     assert chat("tasks.delete", stored["id"])["deleted"] is True
     assert chat("projects.update", project["id"], {"status": "archived"})["status"] == "archived"
@@ -282,13 +303,18 @@ def test_a_task_and_its_stream(chat: Client, proxy: SpoilingProxy, stack: Stack)
 
 def test_conversations_usage_and_context_files(chat: Client, proxy: SpoilingProxy, stack: Stack) -> None:
     session_id = f"birds/{uuid4().hex}".replace("/", "-")
-    assert chat("conversations.create", {"sessionId": session_id, "title": "Birds"})["session_id"] == session_id
+    assert (
+        chat("conversations.create", {"sessionId": session_id, "title": "Birds"})["session_id"] == session_id
+    )
     assert chat("conversations.update", session_id, {"title": "Penguins"})["title"] == "Penguins"
     chat("chat.send", {"text": "[[usage input=9 output=3]] hello", "session_id": session_id})
     found = chat("conversations.list", {"search": session_id, "limit": 1})["conversations"]
     assert [(one["title"], one["message_count"]) for one in found] == [("Penguins", 2)]
     assert chat("usage.session", session_id)["usage"]["total"] == 12
-    assert chat("usage.get", {"sessionId": session_id, "from": "2020-01-01"})["usage"]["main_model"]["total"] == 12
+    assert (
+        chat("usage.get", {"sessionId": session_id, "from": "2020-01-01"})["usage"]["main_model"]["total"]
+        == 12
+    )
     folder = stack.directory / "data/workspace/context"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "notes.md").write_text("# Penguins\n")
