@@ -1,7 +1,15 @@
 /** The frames of the sockets, as on the wire: `{ event, data }`. Narrow by `event`. */
 
-import type { Approval, Question, RunStatus, RunError, Usage } from './server-types.js';
-import type { ExecutionStatus, TaskStatus, WaitReason } from './server-types.js';
+import type {
+  Approval,
+  ExecutionStatus,
+  Question,
+  RunError,
+  RunStatus,
+  TaskStatus,
+  Usage,
+  WaitReason,
+} from './server-types.js';
 
 type JsonObject = Record<string, unknown>;
 
@@ -119,12 +127,30 @@ interface LoggedOfExecution extends OfExecution {
   cursor: string;
 }
 
-/** An execution as its frames tell it. */
+/** A task as the frames tell it. */
+export interface TaskTold {
+  id: string;
+  name: string;
+  project_id: string | null;
+  status: TaskStatus;
+}
+
+/** An execution as the frames tell it. */
 export interface ExecutionTold {
   id: string;
   status: ExecutionStatus;
-  task: { id: string; name: string };
-  [more: string]: unknown;
+  wait_reason: WaitReason | '';
+  task: TaskTold;
+  run_id: string | null;
+  project_run_id: string | null;
+  continuous: boolean;
+  progress: JsonObject | null;
+  used_seconds: number;
+  used_tokens: number;
+  used_cost_usd: number;
+  stop_reason: string;
+  result: JsonObject | null;
+  error: RunError | null;
 }
 
 interface Told extends OfExecution {
@@ -145,8 +171,8 @@ export interface TaskEnd extends Told {
 type Progress<Kind extends string, Data> = LoggedOfExecution & { kind: Kind } & Data;
 
 export type TaskProgress =
-  | (Told & { kind: 'execution'; status: ExecutionStatus; wait_reason: WaitReason | ''; progress: JsonObject })
-  | Progress<'task', { task: { id: string; name: string; status: TaskStatus; [more: string]: unknown } }>
+  | (Told & { kind: 'execution'; status: ExecutionStatus; wait_reason: WaitReason | ''; progress: JsonObject | null })
+  | Progress<'task', { task: TaskTold }>
   | Progress<'run', { phase: 'start'; message_id: string }>
   | Progress<'run', { phase: 'end'; message_id: string; status: RunStatus; usage: Usage; error: RunError | null }>
   | Progress<'status', Omit<RunStatusData, keyof Logged>>

@@ -84,7 +84,7 @@ export interface Task {
   time_limit: number | null;
   result: string;
   feedback: string;
-  origin: 'person' | 'agent' | 'execute' | 'schedule';
+  origin: 'person' | 'agent';
   execution: { id: string; status: ExecutionStatus; wait_reason: WaitReason | '' } | null;
   created_at: string;
   updated_at: string;
@@ -107,7 +107,8 @@ export interface TaskOptions {
 }
 
 export interface TaskChanges extends Partial<TaskOptions> {
-  status?: 'active' | 'completed' | 'cancelled' | 'archived';
+  /** A move that a person may make. */
+  status?: 'active' | 'running' | 'completed' | 'cancelled' | 'archived';
 }
 
 export interface TaskListOptions extends PageOptions {

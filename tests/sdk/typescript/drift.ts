@@ -1,10 +1,12 @@
 /** Compiles only as long as the SDK's types say what the served OpenAPI documents say. `ads` and `api` are made of these. */
 
 import type * as sdk from 'penguin-sdk';
-import type { components as OfAds, operations as AdsOperations } from './ads';
-import type { components as OfApi } from './api';
+import type { components as OfAds, operations as AdsOperations } from './ads.js';
+import type { components as OfApi } from './api.js';
 
-type Plain<T> = T extends (infer Each)[] ? Plain<Each>[] : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
+/** An object of which no property is described is generated as one that may have none. */
+type Opened<T> = string extends keyof T ? ([T[keyof T]] extends [never] ? Record<string, unknown> : T) : T;
+type Plain<T> = T extends (infer Each)[] ? Plain<Each>[] : T extends object ? { [K in keyof Opened<T>]: Plain<Opened<T>[K]> } : T;
 /** The same properties, each as required and with the same values. */
 type Same<A, B> = (<T>() => T extends Plain<A> ? 1 : 2) extends <T>() => T extends Plain<B> ? 1 : 2 ? true : false;
 type Holds<T extends true> = T;
