@@ -44,8 +44,8 @@ class Project:
         run("node", str(_TSC), "-p", ".", cwd=self.folder)
 
     def run(self, name: str, **environment: str) -> str:
-        """The output of a compiled sample that has to succeed."""
-        return run("node", f"out/{name}.js", cwd=self.folder, **environment)
+        """What a compiled sample writes to either stream; it has to succeed."""
+        return run("sh", "-c", f"exec node out/{name}.js 2>&1", cwd=self.folder, **environment)
 
 
 def new_project(folder: Path) -> Project:
@@ -81,7 +81,7 @@ def readme_samples() -> dict[str, str]:
     """The TypeScript of the package's README, by the heading it stands under."""
     found: dict[str, str] = {}
     heading = ""
-    for title, block in re.findall(r"^#+ (.+)$|^```ts\n(.*?)^```$", _readme(), re.MULTILINE | re.DOTALL):
+    for title, block in re.findall(r"^#+ ([^\n]+)$|^```ts\n(.*?)^```$", _readme(), re.MULTILINE | re.DOTALL):
         heading = title or heading
         if block:
             name = re.sub(r"\W+", "_", heading.lower()).strip("_")

@@ -68,6 +68,9 @@ export type AdsDocument = [
 
 type Api = OfApi['schemas'];
 
+// @ts-expect-error: what the documents describe is there to be compared with
+type _Described = Holds<Same<Api['AcceptedOutput'], Omit<Api['AcceptedOutput'], 'cursor'>>>;
+
 export type ApiDocument = [
   // Whether to wait is the SDK's choice.
   Holds<Same<sdk.ChatMessageOptions, Omit<Api['RestMessageInputRequest'], 'wait'>>>,

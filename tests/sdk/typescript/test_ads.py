@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.processes import free_port
 from tests.sdk.typescript.conftest import QUESTION
 from tests.sdk.typescript.sdk_driver import Client, Driver, SdkError, Stream
 from tests.sdk.typescript.spoiling_proxy import CUT, LOST, SILENT, TORN, SpoilingProxy, late, status
@@ -151,7 +152,7 @@ def test_time_limits_and_signals(
         ads("policy", {"abortAfterMs": 100})
     assert raised.value.name == "AbortError"
     assert len(proxy.asked) == 1
-    nobody = driver.client(apiKey="am_test_x", baseUrl="http://127.0.0.1:9", maxRetries=0)
+    nobody = driver.client(apiKey="am_test_x", baseUrl=f"http://127.0.0.1:{free_port()}", maxRetries=0)
     with pytest.raises(SdkError) as raised:
         nobody("policy")
     assert raised.value.name == "NetworkError"

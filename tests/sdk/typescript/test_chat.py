@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.task_runs import finish
 from tests.e2e.tool_runs import call
 from tests.model_script import default_answer, token_texts
-from tests.processes import eventually
+from tests.processes import eventually, free_port
 from tests.sdk.typescript.sdk_driver import Client, Driver, SdkError, Stream
 from tests.sdk.typescript.spoiling_proxy import LOST, SpoilingProxy, late, status
 from tests.stack import KEY, Stack
@@ -137,7 +137,7 @@ def test_what_a_stream_refuses_and_gives_up(
     assert (raised.value.name, raised.value.code) == ("APIRequestError", "conversation_busy")
     assert raised.value.body["run_id"] == busy.seen["runId"]
     # A conversation that was deleted meanwhile is not made anew.
-    port, proxy.target = proxy.target, 9
+    port, proxy.target = proxy.target, free_port()
     proxy.cut()
     assert stack.request("DELETE", f"/api/v1/conversations/{session_id}")[1]["deleted"] is True
     proxy.target = port
@@ -151,7 +151,7 @@ def test_what_a_stream_refuses_and_gives_up(
     with pytest.raises(SdkError) as raised:
         wrong.stream("chat", {"text": "x"}).end()
     assert (raised.value.status, raised.value.code) == (401, "authentication_failed")
-    nobody = driver.client(apiKey=KEY, baseUrl="http://127.0.0.1:9", maxRetries=1)
+    nobody = driver.client(apiKey=KEY, baseUrl=f"http://127.0.0.1:{free_port()}", maxRetries=1)
     with pytest.raises(SdkError) as raised:
         nobody.stream("chat", {"text": "x"}).end()
     assert raised.value.name == "NetworkError"
@@ -182,7 +182,7 @@ def test_a_log_that_is_not_kept(chat: Client, proxy: SpoilingProxy, stack: Stack
     question = f"gone {uuid4().hex}"
     stream = chat.stream("chat", {"text": f"[[tokens=30 delay=20]] {question}"})
     run_id = stream.until(lambda stream: len(stream.all("token")) > 2 and stream.seen["runId"])
-    port, proxy.target = proxy.target, 9
+    port, proxy.target = proxy.target, free_port()
     proxy.cut()
     eventually(lambda: stack.request("GET", f"/api/v1/runs/{run_id}")[1]["status"] == "completed", seconds=30)
     ((pk, head),) = stack.sql(
