@@ -21,7 +21,7 @@ export class ChatStream extends LiveStream<ChatEvent> {
   #runId: string | undefined;
   #cursor: string | undefined;
   #complete: Complete | undefined;
-  #wantsCancel = false;
+  #cancelling: { resolve(): void; reject(error: unknown): void }[] = [];
   #settle!: { resolve(complete: Complete): void; reject(error: unknown): void };
   readonly #done = new Promise<Complete>((resolve, reject) => (this.#settle = { resolve, reject }));
 
@@ -62,8 +62,8 @@ export class ChatStream extends LiveStream<ChatEvent> {
   /** Asks for the end of the run; the stream goes on until it has come. */
   async cancel(): Promise<void> {
     if (this.isOver) return;
-    this.#wantsCancel = true;
-    if (this.#runId) await this.#transport.post(`/runs/${this.#runId}/cancel`);
+    if (!this.#runId) await new Promise<void>((resolve, reject) => this.#cancelling.push({ resolve, reject }));
+    if (!this.isOver) await this.#transport.post(`/runs/${this.#runId}/cancel`);
   }
 
   approve(approval: string | Approval, options?: EitherCase<ApproveOptions>): Promise<Approval> {
@@ -89,12 +89,11 @@ export class ChatStream extends LiveStream<ChatEvent> {
     // A run's own error says whether it may pass; a refusal may name a run as well, the one that is in its way.
     if (event === 'error' && !('retryable' in data)) return this.refused(data);
     if (!data.run_id) return;
-    const isFirst = !this.#runId;
     this.#runId ??= data.run_id as string;
+    for (const { resolve } of this.#cancelling.splice(0)) resolve();
     // The socket hears the whole conversation once it has come back; the cursor is one of all of it.
     if (data.run_id === this.#runId) this.#takeOwn(event, data);
     if (data.cursor) this.#cursor = data.cursor;
-    if (isFirst && this.#wantsCancel) void this.cancel().catch(() => {});
   }
 
   #takeOwn(event: string, data: any): void {
@@ -131,6 +130,7 @@ export class ChatStream extends LiveStream<ChatEvent> {
   protected override ended(error?: unknown): void {
     if (this.#complete) this.#settle.resolve(this.#complete);
     else this.#settle.reject(error ?? new PenguinError('The stream was closed before the end.'));
+    for (const { resolve, reject } of this.#cancelling.splice(0)) error ? reject(error) : resolve();
   }
 
   /** The log is not kept so far back, or is another one: the run has ended long ago, and its message tells the rest. */

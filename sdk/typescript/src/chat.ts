@@ -4,6 +4,7 @@ import { answerOf } from './answers.js';
 import { ChatStream } from './chat-stream.js';
 import { check, text } from './checks.js';
 import type { Decisions } from './decisions.js';
+import { TimeoutError } from './errors.js';
 import { newId } from './ids.js';
 import type { Link, StreamOptions } from './live-stream.js';
 import { type EitherCase, toWire } from './names.js';
@@ -14,18 +15,28 @@ export class Chat {
   readonly #transport: Transport;
   readonly #decisions: Decisions;
   readonly #link: Link;
+  readonly #waitMs: number;
 
-  constructor(transport: Transport, decisions: Decisions, link: Link) {
+  constructor(transport: Transport, decisions: Decisions, link: Link, waitMs: number) {
     this.#transport = transport;
     this.#decisions = decisions;
     this.#link = link;
+    this.#waitMs = waitMs;
   }
 
   /** The answer, when it is complete. However long that takes, unless `timeoutMs` is given; going away stops nothing. */
   async send(message: string | EitherCase<t.ChatMessageOptions>, request: RequestOptions = {}): Promise<t.ChatAnswer> {
-    const options = { timeoutMs: 0, ...request };
-    const body = await this.#transport.post<t.ChatAnswer | t.Accepted>('/chat/message', bodyOf(message), options);
-    return 'response' in body ? body : answerOf(this.#transport, body, request);
+    const body = bodyOf(message);
+    const options = { timeoutMs: this.#waitMs, idempotencyKey: newId(), ...request };
+    for (;;) {
+      try {
+        const answer = await this.#transport.post<t.ChatAnswer | t.Accepted>('/chat/message', body, options);
+        return 'response' in answer ? answer : await answerOf(this.#transport, answer, request);
+      } catch (error) {
+        // By its key the server knows the message: this waits on for the answer to the first one.
+        if (!(error instanceof TimeoutError) || request.timeoutMs !== undefined) throw error;
+      }
+    }
   }
 
   /**

@@ -32,7 +32,7 @@ export class PenguinClient {
     if (typeof config?.apiKey !== 'string' || !config.apiKey.trim()) {
       throw new ValidationError('apiKey is required.', 'apiKey');
     }
-    const { timeoutMs = 10_000, maxRetries = 2, chatApiKey: key = config.apiKey } = config;
+    const { timeoutMs = 10_000, maxRetries = 2, waitMs = 240_000, chatApiKey: key = config.apiKey } = config;
     const log = logOf(config);
     const addresses = addressesOf(config.baseUrl);
     const common = { timeoutMs, maxRetries, log, fetch: fetchOf(config) };
@@ -42,7 +42,7 @@ export class PenguinClient {
     this.#ads = adsOf(config);
     this.sessions = this.#ads.sessions;
     this.decisions = new Decisions(server);
-    this.chat = new Chat(server, this.decisions, { ...link, url: `${addresses.socket}/chat/stream` });
+    this.chat = new Chat(server, this.decisions, { ...link, url: `${addresses.socket}/chat/stream` }, waitMs);
     this.conversations = new Conversations(server);
     this.projects = new Projects(server);
     this.tasks = new Tasks(server, this.decisions, { ...link, url: `${addresses.socket}/tasks/stream` });

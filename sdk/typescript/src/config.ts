@@ -28,6 +28,11 @@ export interface ClientConfig {
   agentId?: string;
   /** For each attempt. Default 10,000. */
   timeoutMs?: number;
+  /**
+   * How long one request of `chat.send` waits before the answer is asked for anew: proxies, and Node's fetch, give up
+   * after some minutes. Default 240,000.
+   */
+  waitMs?: number;
   /** Further attempts of GET requests and of `trackEvent`. Default 2. */
   maxRetries?: number;
   /** Writes a line for each attempt. No key and no body is in it. */

@@ -1,4 +1,4 @@
-"""The SDK, a stack that it talks to, and two agents of the ads marketplace; once for all tests of a process."""
+"""The SDK, a stack that it talks to, and an agent of the ads marketplace; once for all tests of a process."""
 
 import os
 import subprocess
@@ -68,22 +68,26 @@ def driver(package: Path) -> Iterator[Driver]:
 
 
 @pytest.fixture(scope="session")
-def _agents() -> dict[str, dict[str, Any]]:
+def _signed_up(running_stack: Stack) -> dict[str, Any]:
+    """Of the agent that all tests share: there are few sign-ups in a minute."""
     return {}
 
 
 @pytest.fixture
-def agent(stack: Stack, driver: Driver, _agents: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What sign-up gave: the ids and keys. The marketplace is ready."""
-    if not _agents:
+def agent(stack: Stack, driver: Driver, _signed_up: dict[str, Any]) -> dict[str, Any]:
+    """What sign-up gave: the ids and keys. The marketplace is ready, also in a web that has just been started."""
+    web = stack.webs[0]
+    if not _signed_up:
         command = [sys.executable, "manage.py", "load_demo_ads"]
         subprocess.run(command, cwd=ROOT, env=stack.environment(), check=True, capture_output=True)
-        base_url = stack.webs[0].http
         options = {"ownerEmail": "dev@agents.example", "agent_name": "MyBot"}
-        _agents["first"] = driver.do("signup", options=options, config={"baseUrl": base_url})
-        client = driver.client(apiKey=_agents["first"]["test_api_key"], baseUrl=base_url, timeoutMs=60_000)
+        _signed_up["agent"] = driver.do("signup", options=options, config={"baseUrl": web.http})
+    found: dict[str, Any] = _signed_up["agent"]
+    if _signed_up.get("ready") != web.pid:
+        client = driver.client(apiKey=found["test_api_key"], baseUrl=web.http, timeoutMs=60_000)
         eventually(lambda: client("decide", {"context": QUESTION})["units"], seconds=60)
-    return _agents["first"]
+        _signed_up["ready"] = web.pid
+    return found
 
 
 @pytest.fixture

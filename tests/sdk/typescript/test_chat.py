@@ -103,6 +103,18 @@ def test_a_message_and_its_answer(chat: Client, proxy: SpoilingProxy) -> None:
     assert raised.value.requestId
 
 
+def test_an_answer_that_takes_longer_than_a_request(
+    driver: Driver, proxy: SpoilingProxy, stack: Stack
+) -> None:
+    client = driver.client(apiKey=KEY, baseUrl=proxy.url, waitMs=500)
+    question = f"slow {uuid4().hex}"
+    answer = client("chat.send", f"[[model_delay=1500]] {question}")
+    assert answer["response"] == default_answer(question)
+    assert len(proxy.served) > 1
+    said = "SELECT count(*) FROM message WHERE role = 'user' AND content LIKE %s"
+    assert stack.sql(said, f"%{question}") == [(1,)]
+
+
 def test_cancelling_and_leaving(chat: Client, stack: Stack) -> None:
     stream = chat.stream("chat", {"text": f"[[tokens=3 delay=1]][[hang]] {uuid4().hex}"})
     stream.until(lambda stream: len(stream.all("token")) >= 1)

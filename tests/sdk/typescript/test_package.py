@@ -176,12 +176,12 @@ def test_samples_of_the_reference(project: Project, stack: Stack, ads: Client, a
 
 def test_the_error_handling_of_the_reference(project: Project, stack: Stack, agent: dict[str, Any]) -> None:
     web, nobody = stack.webs[0].http, f"http://127.0.0.1:{free_port()}"
-    key = agent["test_api_key"]
+    right = agent["test_api_key"]
     for message, key, address, said in (
-        ("I need a tax accountant", key, web, ""),
-        ("", key, web, "Bad request: context must not be empty."),
+        ("I need a tax accountant", right, web, ""),
+        ("", right, web, "Bad request: context must not be empty."),
         ("hello", "am_test_wrong", web, "API error: 401 authentication_failed {"),
-        ("hello", key, nobody, "Network error: "),
+        ("hello", right, nobody, "Network error: "),
     ):
         environment = {"PENGUIN_BASE_URL": address, "PENGUIN_ADS_KEY": key, "PENGUIN_API_KEY": KEY}
         output = project.run("seed_errors", **environment, USER_MESSAGE=message)
