@@ -85,7 +85,8 @@ def test_a_post_is_sent_once(fault: Any, error: str, served: int, ads: Client, p
 
 def test_what_may_be_repeated_is_repeated(ads: Client, proxy: SpoilingProxy, agent: dict[str, Any]) -> None:
     """GET requests and events, on 408, 429, 5xx and faults of the network: three attempts, then the error."""
-    for faults in ([status(429), status(408)], [CUT, LOST], [status(502), TORN]):
+    past = status(503, "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT")
+    for faults in ([status(429), status(408)], [CUT, LOST], [past, TORN]):
         proxy.reset()
         proxy.faults.extend(faults)
         assert ads("balance")["agent_id"] == agent["agent_id"]
