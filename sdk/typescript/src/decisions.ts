@@ -29,6 +29,7 @@ export class Decisions {
     return this.#decide(approval, 'deny', options, request);
   }
 
+  /** Open ones first, then the newest. */
   async questions(request?: RequestOptions): Promise<t.Questions> {
     return this.#transport.get('/questions', {}, request);
   }

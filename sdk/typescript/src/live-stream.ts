@@ -200,7 +200,8 @@ export abstract class LiveStream<Event> implements AsyncIterableIterator<Event> 
       return this.reconnect('an answer that is no JSON');
     }
     this.#heardAt = Date.now();
-    this.#failures = 0;
+    // A connection that only ever says where it stands, and is lost again, is made anew more and more slowly.
+    if (frame.event !== 'synced' && frame.event !== 'pong') this.#failures = 0;
     this.take(frame);
   }
 
