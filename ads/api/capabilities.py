@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request as HTTPRequest
 from rest_framework.response import Response
@@ -24,6 +25,7 @@ from ads.unit_bodies import CLICK_PATH, LABEL, WHY
 AD_TYPES = frozenset([AdUnit.Type.STATIC_OFFER.value, AdUnit.Type.DYNAMIC_CAPABILITY.value])
 
 
+@extend_schema_field({"type": ["string", "object"], "maxLength": 2_000, "additionalProperties": {}})
 class UserContext(serializers.Field):
     """What is known of the user: a text, or an object of which country, language and platform are looked at."""
 
