@@ -62,7 +62,8 @@ requirements: $(VENV)/installed-dev
 system-packages:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		missing=$$(sed 's/#.*//' apt-packages.txt | while read -r name; do \
-			[ -z "$$name" ] || dpkg -s "$$name" >/dev/null 2>&1 || echo "$$name"; done); \
+			[ -z "$$name" ] || command -v "$$name" >/dev/null || dpkg -s "$$name" >/dev/null 2>&1 \
+			|| echo "$$name"; done); \
 		if [ -n "$$missing" ]; then \
 			apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing \
 			|| echo "Not installed: $$missing"; \
