@@ -19,6 +19,7 @@ from tests.ads.factories import AgentFactory
 from tests.ads.money import assert_books_are_right
 from tests.ads.test_api_decide import TAX
 from tests.ads.test_api_events import report, tax_ad
+from tests.ads.test_races import at_once as at_once_in_threads
 from tests.processes import eventually
 
 SECONDS = 30
@@ -167,6 +168,24 @@ def test_a_statement_of_many_reports_answers_and_bills_each():
         Stored(True, "", True),
         None,
     ]
+    assert_books_are_right()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sixteen_threads_report_the_same_impressions():
+    for _ in range(4):
+        tax_ad(campaign__pricing="cpm", campaign__bid_cents=500)
+    client = AdsClient(AgentFactory(), Environment.LIVE)
+    shown = [unit for _ in range(3) for unit in client.post("decide", TAX).json()["units"]]
+    named = {"event_id": "evt_the_same", "occurred_at": timezone.now().isoformat()}
+    # Of each unit four reports at once; of one of them all four are the same report, sent again.
+    answers = at_once_in_threads(
+        lambda unit: report(client, unit, "impression", **(named if unit is shown[0] else {})), shown * 4
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert AdEvent.objects.filter(is_billed=True).count() == len(shown) == 12
+    assert [answer.json() for answer in answers[:: len(shown)]] == [{"accepted": True, "billable": True}] * 4
+    assert AdEvent.objects.filter(reason="duplicate").count() == 3 * 11
     assert_books_are_right()
 
 
