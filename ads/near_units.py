@@ -150,7 +150,7 @@ def facts_of(unit_ids: Sequence[UUID]) -> list[UnitFacts]:
             begun_at=row[15],
             time_zone=row[16],
         )
-        for row in _FACTS.fetch({"units": list(unit_ids)})
+        for row in _FACTS.fetch({"units": f"{{{','.join([each.hex for each in unit_ids])}}}"})
     ]
 
 
