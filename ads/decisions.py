@@ -28,9 +28,10 @@ from ads.snapshot import Entry, Snapshot
 WORTH_SHOWING = 2_500
 RESERVE_CENTS = 5
 LONGEST_WAIT_SECONDS = 3.0
-# So many go to the auction: the best of as many advertisers, more than are ever shown and priced.
-CANDIDATES = 60
-# Where most of those may not be shown (no money, seen too often), so many more are asked, once.
+# So many go to the auction: the best of as many advertisers, more than are ever shown and as many as are recorded.
+CANDIDATES = RECORDED
+# Where most of those may not be shown (no money, seen too often), so many more are asked, once: all that are shown, and
+# the one behind them who sets the last price.
 MORE_CANDIDATES = 300
 ATTEMPTS = 3
 # A unit is paid for, or held, when it is decided on; these are paid for later, and asked for money then.
@@ -161,7 +162,7 @@ class _Course:
             self.reason, self.ranked = NoFill.TIMEOUT, []
             return
         self._ask_limits(self.ranked[:CANDIDATES])
-        if len(self.candidates) < request.max_results:
+        if len(self.candidates) <= request.max_results:
             self._ask_limits(self.ranked[CANDIDATES : CANDIDATES + MORE_CANDIDATES])
 
     def _allowed(self, inventory: Snapshot) -> Rows:

@@ -10,14 +10,19 @@ from typing import Any
 
 from django.db import connection
 from psycopg import RawCursor
+from psycopg.pq import Format
 
 _PLACE = re.compile(r"%\((\w+)\)s")
 
 
 class HotStatement:
-    """Written with `%(name)s`, as other statements are; read and numbered once."""
+    """Written with `%(name)s`, as other statements are; read and numbered once.
 
-    def __init__(self, text: str) -> None:
+    `is_binary` for answers with megabytes in them, which would come as hexadecimal digits otherwise.
+    """
+
+    def __init__(self, text: str, *, is_binary: bool = False) -> None:
+        self._is_binary = is_binary
         self._names = list(dict.fromkeys(_PLACE.findall(text)))
         self._text = _PLACE.sub(lambda place: f"${self._names.index(place[1]) + 1}", text.strip())
 
@@ -26,6 +31,7 @@ class HotStatement:
         connection.ensure_connection()
         wire: Any = connection.connection
         own = RawCursor(wire)
+        own.format = Format.BINARY if self._is_binary else Format.TEXT
         cursor = (
             connection.make_debug_cursor(own) if connection.queries_logged else connection.make_cursor(own)
         )

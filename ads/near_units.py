@@ -63,11 +63,11 @@ FROM (SELECT DISTINCT ON (unit_id) * FROM near) AS unit JOIN ad_unit_vectors v O
 
 def by_index(most: int) -> HotStatement:
     """The search by the index. How many are wanted stands in its text: Postgres plans by it."""
-    return HotStatement(f"{_SEARCH} LIMIT {most} {_UNITS}")
+    return HotStatement(f"{_SEARCH} LIMIT {most} {_UNITS}", is_binary=True)
 
 
 _BY_INDEX = by_index(LOOKED_AT)
-_BY_COMPARING = HotStatement(f"{_SEARCH} + 0 LIMIT %(most)s::int {_UNITS}")
+_BY_COMPARING = HotStatement(f"{_SEARCH} + 0 LIMIT %(most)s::int {_UNITS}", is_binary=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,63 @@ class NearUnit:
     seniority: int
     positive: bytes
     negative: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sponsor:
+    pk: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFacts:
+    pk: UUID
+    pricing: str
+    bid_cents: int
+    advertiser: Sponsor
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """What auction and answer need of a unit, under the names that its row has in the models."""
+
+    pk: UUID
+    title: str
+    body: str
+    cta: str
+    landing_url: str
+    ad_type: str
+    quality: int
+    service_endpoint: str
+    service_auth: str
+    service_description: str
+    campaign: CampaignFacts
+    begun_at: datetime
+    time_zone: str
+
+
+# Sixty a decision: as models they would cost more than everything else that the process does for it.
+_FACTS = HotStatement("""
+SELECT u.id, u.title, u.body, u.cta, u.landing_url, u.ad_type, u.quality, u.service_endpoint, u.service_auth,
+    u.service_description, c.id, c.pricing, c.bid_cents, a.id, a.name, c.created_at, a.time_zone
+FROM ad_unit u JOIN ad_campaign c ON c.id = u.campaign_id JOIN ad_advertiser a ON a.id = c.advertiser_id
+WHERE u.id = ANY (%(units)s::uuid[])
+""")
+
+
+def facts_of(unit_ids: Sequence[UUID]) -> list[UnitFacts]:
+    """Of those that are still there; in no order."""
+    if not unit_ids:
+        return []
+    return [
+        UnitFacts(
+            *row[:10],
+            CampaignFacts(row[10], row[11], row[12], Sponsor(row[13], row[14])),
+            begun_at=row[15],
+            time_zone=row[16],
+        )
+        for row in _FACTS.fetch({"units": f"{{{','.join([each.hex for each in unit_ids])}}}"})
+    ]
 
 
 def find(

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from ads import ad_tokens, billing, event_records, shown_units
+from ads import ad_tokens, billing, event_batches, event_records, shown_units
 from ads.billing import EventKind
 from ads.core.books import book_of
 from ads.core.days import local_day
@@ -76,18 +76,18 @@ def accept(report: Report, *, agent: Agent, environment: Environment, now: datet
 def _accept_tracked(
     report: Report, facts: TokenFacts, agent: Agent, environment: Environment, body_hash: bytes, now: datetime
 ) -> dict[str, Any]:
-    """One statement for all of it."""
+    """One statement for all of it, and for whatever else is reported at the moment."""
     kind = kind_of(report)
-    stored = event_records.store(
+    stored = event_batches.store(
         event_records.TokenReport(
             event_id=f"{environment}:{report.event_id}",
             body_hash=body_hash,
             kind=kind,
             occurred_at=now,
             refusal=_refusal(kind, facts, now),
-            metadata=None if report.metadata is None else json.dumps(report.metadata),
+            metadata=report.metadata,
+            facts=facts,
         ),
-        facts,
         book=book_of(environment, agent.pk),
     )
     if stored is None:

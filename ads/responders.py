@@ -1,6 +1,7 @@
 """Who answers for the business in a session: a script, or what the site hands in (a language model, say).
 
-Nothing here calls a model. The site installs a responder when a process starts; when that fails, the script answers.
+Nothing here calls a model. The site installs a responder when a process starts; when that fails or has nothing to say,
+the script answers.
 """
 
 import logging
@@ -43,9 +44,9 @@ class Reply:
 
 
 class Responder(Protocol):
-    """May take its time: no transaction is open while it answers."""
+    """May take its time: no transaction is open while it answers. None: the script is to answer."""
 
-    def reply(self, talk: Talk) -> Reply: ...
+    def reply(self, talk: Talk) -> Reply | None: ...
 
 
 class ScriptedResponder:
@@ -70,13 +71,13 @@ def install(responder: Responder | None) -> None:
 
 
 def answer(talk: Talk) -> Reply:
-    """The installed responder's reply, or the script's when that one fails."""
-    if _installed is not _script:
-        try:
-            reply = _installed.reply(talk)
-        except Exception:
-            logger.exception("The responder of sessions failed; the script answers.")
-        else:
-            wanted = {name: value for name, value in reply.data.items() if name in talk.required_fields}
-            return Reply(reply.text, wanted, max(0, reply.tokens), max(0, reply.cost_micros))
-    return _script.reply(talk)
+    """The installed responder's reply, or the script's when that one fails or leaves it to the script."""
+    try:
+        reply = _installed.reply(talk)
+    except Exception:
+        logger.exception("The responder of sessions failed; the script answers.")
+        reply = None
+    if reply is None:
+        return _script.reply(talk)
+    wanted = {name: value for name, value in reply.data.items() if name in talk.required_fields}
+    return Reply(reply.text, wanted, max(0, reply.tokens), max(0, reply.cost_micros))

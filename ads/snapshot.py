@@ -22,7 +22,7 @@ from ads.core.auction import SCALE, WEIGHT_SCALE, WEIGHTS
 from ads.core.micros import Pricing
 from ads.core.tokens import Environment
 from ads.models import AdUnit, Campaign, Inventory
-from ads.near_units import NearUnit
+from ads.near_units import CampaignFacts, NearUnit, UnitFacts, facts_of
 from ads.outlines import Outline, outline_of
 from ads.targeting import Targeting, microseconds, rows_by, targeting_of
 from ads.vectors import BYTES_A_TEXT, unpack, vectors_of
@@ -35,20 +35,12 @@ LOOK_EVERY_SECONDS = 1.0
 INLINE_SECONDS = 0.5
 
 
-# What nobody asks of a unit that is only shown.
-_NOT_SHOWN = (
-    "intents", "example_queries", "negative_contexts", "review_reason", "approved_content", "created_at", "changed_at",
-    "campaign__countries", "campaign__languages", "campaign__platforms", "campaign__placements",
-    "campaign__starts_at", "campaign__ends_at", "campaign__advertiser__created_at",
-)  # fmt: skip
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A unit with what the decision needs of it, its campaign and its advertiser."""
 
-    unit: AdUnit
-    campaign: Campaign
+    unit: AdUnit | UnitFacts
+    campaign: Campaign | CampaignFacts
     advertiser_id: UUID
     organisation: str
     time_zone: str
@@ -89,9 +81,7 @@ class Snapshot:
         if self.unit_ids is None:
             return {row: self.entries[row] for row in rows}
         wanted = {self.unit_ids[row]: row for row in rows}
-        units = AdUnit.objects.select_related("campaign__advertiser").defer(*_NOT_SHOWN)
-        found = units.in_bulk(list(wanted))
-        return {wanted[identifier]: _entry(unit) for identifier, unit in found.items()}
+        return {wanted[facts.pk]: _entry_of(facts) for facts in facts_of(list(wanted))}
 
 
 class _Holder:
@@ -265,6 +255,19 @@ def _entry(unit: AdUnit) -> Entry:
         time_zone=advertiser.time_zone,
         seniority=microseconds(unit.campaign.created_at),
         covered_by=categories.tree().closure(unit.categories),
+    )
+
+
+def _entry_of(facts: UnitFacts) -> Entry:
+    """Of a unit that has passed all conditions: what they look at is not read again."""
+    return Entry(
+        unit=facts,
+        campaign=facts.campaign,
+        advertiser_id=facts.campaign.advertiser.pk,
+        organisation="",
+        time_zone=facts.time_zone,
+        seniority=microseconds(facts.begun_at),
+        covered_by=frozenset(),
     )
 
 

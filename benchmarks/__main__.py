@@ -61,7 +61,7 @@ def conversations() -> list[Figure]:
 def ads() -> list[Figure]:
     with stand(workers=0, **ads_decide.LIMITS) as stack:
         figures = ads_decide.measure(stack)
-        return [*figures, *ads_recall.measure(stack), *ads_decide.measure_statements()]
+        return [*figures, *ads_recall.measure(stack)]
 
 
 ALL: dict[str, Callable[[], list[Figure]]] = {

@@ -1,6 +1,7 @@
 """`POST /decide` with 100, 5,000 and 100,000 live ads, one request after another, under Daphne and under a WSGI server.
 
-Contexts of 100 characters, none twice, so that each is embedded. The processor time is that of the server's processes.
+Contexts of 100 characters, none twice, so that each is embedded. The processor time is that of the server's processes;
+"bare" is what the same server needs for a request that finds nothing: it tells how busy the machine is.
 
 python -m benchmarks.ads_decide [number of ads ...]
 """
@@ -19,12 +20,11 @@ from typing import Any
 from benchmarks.ads_inventory import questions
 from benchmarks.report import Figure, percentile, show
 from benchmarks.stand import cpu_seconds, postgres_log, stand
-from benchmarks.transactions import LOGGED
 from tests.processes import can_connect, eventually, free_port
 from tests.stack import Process, Stack
 
 SIZES = (100, 5_000, 100_000)
-WARM, REQUESTS = 60, 400
+WARM, REQUESTS, BARE = 60, 400, 500
 COUNTED = 50
 BAR_P50_MS, BAR_P99_MS, BAR_CPU_MS = 10.0, 30.0, 8.0
 BAR_STATEMENTS = 4
@@ -92,18 +92,21 @@ class Times:
     milliseconds: list[float]
     cpu_ms: float
     fills: float
+    bare_ms: float
+    statements: float
 
     def p(self, share: float) -> float:
         return percentile(self.milliseconds, share)
 
 
-def time_decisions(server: Process, key: str, *, count: int = REQUESTS) -> Times:
+def time_decisions(stack: Stack, server: Process, key: str, *, count: int = REQUESTS) -> Times:
     agent = Agent(server, key)
     asked = questions(WARM + count, seed=server.port)
     # The first ones load the model and the inventory.
     eventually(lambda: agent.post("decide", {"context": asked[0]})["status"] == "fill", seconds=300)
     for text in asked[:WARM]:
         agent.post("decide", {"context": text})
+    bare = time_bare(server)
     began, times, filled = processor_seconds(server.pid), [], 0
     for text in asked[WARM:]:
         start = time.perf_counter()
@@ -111,30 +114,84 @@ def time_decisions(server: Process, key: str, *, count: int = REQUESTS) -> Times
         times.append((time.perf_counter() - start) * 1000)
         filled += answer["status"] == "fill"
     cpu = (processor_seconds(server.pid) - began) * 1000 / count
-    return Times(times, cpu, filled / count)
+    # Counted apart: writing them all down takes Postgres time.
+    with statements_logged(stack) as logged:
+        for text in questions(COUNTED, seed=server.port + 1):
+            agent.post("decide", {"context": text})
+    return Times(times, cpu, filled / count, bare, len(logged) / COUNTED)
+
+
+def time_bare(server: Process, *, count: int = BARE) -> float:
+    """Processor milliseconds of a request that comes through all of the site and finds no view."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    began = 0.0
+    for number in range(count + WARM):
+        if number == WARM:
+            began = processor_seconds(server.pid)
+        connection.request("GET", "/functions/v1/nowhere")
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 404, response.status
+    return (processor_seconds(server.pid) - began) * 1000 / count
+
+
+@contextmanager
+def statements_logged(stack: Stack) -> Iterator[list[str]]:
+    """First words of the statements that come meanwhile; complete when it is over."""
+    log, words = postgres_log(stack), list[str]()
+    with _logging(stack):
+        begin = log.stat().st_size
+        yield words
+        end = log.stat().st_size
+    with log.open("rb") as lines:
+        lines.seek(begin)
+        text = lines.read(end - begin).decode(errors="replace")
+    words += [word for word in map(str.upper, _STATEMENT.findall(text)) if word not in ("BEGIN", "COMMIT")]
+
+
+@contextmanager
+def _logging(stack: Stack) -> Iterator[None]:
+    for statement in ("ALTER SYSTEM SET log_statement = 'all'", "SELECT pg_reload_conf()"):
+        stack.sql(statement)
+    time.sleep(1)  # until every backend has read it
+    try:
+        yield
+    finally:
+        for statement in ("ALTER SYSTEM RESET log_statement", "SELECT pg_reload_conf()"):
+            stack.sql(statement)
+
+
+_STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): *(\w*)")
 
 
 def measure_size(stack: Stack, key: str, size: int, base: dict[str, Times]) -> list[Figure]:
     figures = []
     with wsgi(stack) as granian:
         for name, server in (("WSGI", granian), ("Daphne", stack.webs[0])):
-            times = time_decisions(server, key)
-            note = f"{times.fills:.0%} filled"
-            if size == SIZES[0]:
+            times = time_decisions(stack, server, key)
+            is_base = size == SIZES[0]
+            if is_base:
                 base[name] = times
-                figures += [
-                    Figure(f"decide, {size:,} ads, {name}, p50", times.p(0.5), "ms", BAR_P50_MS, note),
-                    Figure(f"decide, {size:,} ads, {name}, p99", times.p(0.99), "ms", BAR_P99_MS),
-                    Figure(f"decide, {size:,} ads, {name}, processor time", times.cpu_ms, "ms", BAR_CPU_MS),
-                ]
-                continue
-            figures.append(Figure(f"decide, {size:,} ads, {name}, p99", times.p(0.99), "ms"))
-            figures.append(Figure(f"decide, {size:,} ads, {name}, processor time", times.cpu_ms, "ms"))
-            if name in base:
-                growth = times.p(0.5) / base[name].p(0.5)
-                note = f"p50 {base[name].p(0.5):.1f} ms -> {times.p(0.5):.1f} ms; {note}"
+            bars = (BAR_P50_MS, BAR_P99_MS, BAR_CPU_MS) if is_base else (None, None, None)
+            what = f"decide, {size:,} ads, {name}"
+            ratio = f"{times.cpu_ms / times.bare_ms:.1f} times a bare request ({times.bare_ms:.2f} ms)"
+            figures += [
+                Figure(f"{what}, p50", times.p(0.5), "ms", bars[0], f"{times.fills:.0%} filled"),
+                Figure(f"{what}, p99", times.p(0.99), "ms", bars[1]),
+                Figure(f"{what}, processor time", times.cpu_ms, "ms", bars[2], ratio),
+                Figure(
+                    f"{what}, statements",
+                    times.statements,
+                    "",
+                    BAR_STATEMENTS,
+                    "looks at keys, limits, version among them",
+                ),
+            ]
+            if name in base and not is_base:
+                grown = times.p(0.5) / base[name].p(0.5)
+                cpu = f"processor time {times.cpu_ms / base[name].cpu_ms:.2f} x"
                 figures.append(
-                    Figure(f"decide, growth to {size:,} ads, {name}", growth, "x", GROWTH.get(size), note)
+                    Figure(f"decide, growth to {size:,} ads, {name}", grown, "x", GROWTH.get(size), cpu)
                 )
     return figures
 
@@ -152,34 +209,11 @@ def measure(stack: Stack, sizes: tuple[int, ...] = SIZES) -> list[Figure]:
     return figures
 
 
-_STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): *(\w*)")
-
-
-def measure_statements() -> list[Figure]:
-    """Counted in the log of Postgres."""
-    with stand(workers=0, postgres=LOGGED, **LIMITS) as stack:
-        key = fill(stack, SIZES[0])
-        agent = Agent(stack.webs[0], key)
-        eventually(lambda: agent.post("decide", {"context": questions(1)[0]})["status"] == "fill", seconds=60)
-        for text in questions(WARM, seed=2):
-            agent.post("decide", {"context": text})
-        log = postgres_log(stack)
-        begin = log.stat().st_size
-        for text in questions(COUNTED, seed=3):
-            agent.post("decide", {"context": text})
-        with log.open(errors="replace") as lines:
-            lines.seek(begin)
-            words = [found[1].upper() for line in lines if (found := _STATEMENT.search(line))]
-    count = sum(word not in ("BEGIN", "COMMIT") for word in words)
-    note = "keys, limits and looks at the inventory's version among them"
-    return [Figure("statements a decision", count / COUNTED, "", BAR_STATEMENTS, note)]
-
-
 def main() -> None:
     sizes = tuple(int(text) for text in sys.argv[1:]) or SIZES
     with stand(workers=0, **LIMITS) as stack:
         figures = measure(stack, sizes)
-    show("Decisions", [*figures, *measure_statements()])
+    show("Decisions", figures)
 
 
 if __name__ == "__main__":

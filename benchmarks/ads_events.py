@@ -1,7 +1,9 @@
 """How many reports of events a second one process of a WSGI server stores, and one campaign that everybody clicks on.
 
 Billed reports are impressions paid for by the thousand: each captures its hold and is booked. Unbilled ones are
-stored alone. Each is durable before it is answered. The clients are a process of their own with four connections.
+stored alone. Each is durable before it is answered. The clients are a process of their own with sixteen connections,
+the server has eight threads: reports that come at once are stored together. Processor time is told of the server and
+of its Postgres; both and the clients share the machine.
 
 python -m benchmarks.ads_events
 """
@@ -17,14 +19,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from benchmarks.ads_decide import LIMITS, Agent, fill, processor_seconds, wsgi
+from benchmarks.ads_decide import LIMITS, Agent, fill, processor_seconds, time_bare, wsgi
 from benchmarks.ads_inventory import questions
 from benchmarks.report import Figure, show
-from benchmarks.stand import stand
+from benchmarks.stand import cpu_seconds, stand
 from tests.processes import ROOT, eventually
 from tests.stack import Process, Stack
 
-ADS, REPORTS, CONNECTIONS = 400, 4_000, 4
+ADS, REPORTS, CONNECTIONS, THREADS = 400, 4_000, 16, 8
 BAR_BILLED, BAR_UNBILLED = 1_000, 1_500
 CLICKERS, CLICKS, PRICE_CENTS, BUDGET_MICROS = 16, 400, 5, 10_000_000
 
@@ -133,10 +135,18 @@ def reports(stack: Stack, key: str, kind: str, tracking: Sequence[str]) -> list[
     ]  # fmt: skip
 
 
+def postgres_seconds(stack: Stack) -> float:
+    """Processor time of the backends that serve the stack's database, which live as long as its connections."""
+    name = stack.database_url.rpartition("/")[2]
+    pids = stack.sql("SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", name)
+    return sum(cpu_seconds(pid) for (pid,) in pids)
+
+
 def measure_rates(stack: Stack) -> list[Figure]:
     key = fill(stack, ADS, "--pricing", "cpm")
     figures = []
-    with wsgi(stack) as server:
+    with wsgi(stack, threads=THREADS) as server:
+        bare = time_bare(server)
         shown = [token for token, _ in tokens(server, key, REPORTS + 200)]
         warm, shown = shown[:200], shown[200:]
         in_client(server.port, reports(stack, key, "impression", warm), CONNECTIONS)
@@ -144,13 +154,17 @@ def measure_rates(stack: Stack) -> list[Figure]:
             ("unbilled", "ad_shown", BAR_UNBILLED),
             ("billed", "impression", BAR_BILLED),
         ):
-            before = processor_seconds(server.pid)
+            before, of_postgres = processor_seconds(server.pid), postgres_seconds(stack)
             seconds, answers = in_client(server.port, reports(stack, key, kind, shown), CONNECTIONS)
             cpu = (processor_seconds(server.pid) - before) * 1000 / REPORTS
+            of_postgres = (postgres_seconds(stack) - of_postgres) * 1000 / REPORTS
             assert all(status == 200 for status, _ in answers), answers[:3]
             billed = sum(json.loads(body)["billable"] for _, body in answers)
             assert billed == (REPORTS if kind == "impression" else 0), billed
-            note = f"{REPORTS / seconds:,.0f} a second, {cpu:.2f} ms of processor time each; bar {bar:,} a second"
+            note = (
+                f"{REPORTS / seconds:,.0f} a second, bar {bar:,}; processor time {cpu:.2f} ms (a bare request:"
+                f" {bare:.2f}) and {of_postgres:.2f} ms of Postgres"
+            )
             figures.append(
                 Figure(f"a report of an event, {name}", seconds * 1000 / REPORTS, "ms", 1000 / bar, note)
             )

@@ -93,7 +93,8 @@ def _add(count: int, pricings: Sequence[str], random_: random.Random) -> None:
 
     from ads import ledger
     from ads.core.books import LIVE
-    from ads.models import AdUnit, Advertiser, Campaign, CampaignBudget, Wallet
+    from ads.core.days import local_day
+    from ads.models import AdUnit, Advertiser, Campaign, CampaignBudget, CampaignDay, Wallet
     from ads.vectors import store
 
     advertisers, campaigns, units = [], [], []
@@ -121,6 +122,11 @@ def _add(count: int, pricings: Sequence[str], random_: random.Random) -> None:
     Campaign.objects.bulk_create(campaigns)
     CampaignBudget.objects.bulk_create(
         CampaignBudget(campaign=campaign, book=LIVE, cap_micros=None) for campaign in campaigns
+    )
+    # As if all had been decided on today already: the first time makes the day's rows, two statements more.
+    CampaignDay.objects.bulk_create(
+        CampaignDay(campaign=campaign, book=LIVE, day=local_day(timezone.now(), "UTC"), cap_micros=None)
+        for campaign in campaigns
     )
     AdUnit.objects.bulk_create(units)
     store(_embedded(units))

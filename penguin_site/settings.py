@@ -136,12 +136,12 @@ MIDDLEWARE = [
     "penguin_site.middleware.allowed_origins",
     "penguin_site.middleware.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "penguin_site.page_middleware.StaticFiles",
+    "penguin_site.page_middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "penguin_site.page_middleware.Forms",
+    "penguin_site.page_middleware.Users",
+    "penguin_site.page_middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "penguin_site.urls"

@@ -62,11 +62,12 @@ class Event(AdsView):
         example={"accepted": True, "billable": True},
     )
     def post(self, request: Request) -> Response:
-        given, caller = checked(_SHAPE, request.data), request.auth
+        data, caller = request.data, request.auth
+        given = checked(_SHAPE, data)
         check_agent_id(caller, given["agent_id"])
         if not given["unit_id"] and not given["tracking_token"]:
             raise InvalidField("unit_id", "is required where there is no tracking_token")
-        content = {name: request.data.get(name) for name in _SHAPE.fields}
+        content = {name: data.get(name) for name in _SHAPE.fields}
         if len(repr(content["metadata"])) > MAX_METADATA_BYTES:
             raise InvalidField("metadata", f"must have at most {MAX_METADATA_BYTES} bytes")
         report = Report(
