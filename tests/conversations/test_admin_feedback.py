@@ -161,6 +161,7 @@ def test_the_list_has_a_constant_number_of_statements_and_counts_nothing(client)
         return [query["sql"] for query in captured]
 
     thumb()
+    statements()  # what a process remembers for some seconds is asked for once
     few = statements()
     for _ in range(4):
         thumb()

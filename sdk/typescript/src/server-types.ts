@@ -112,6 +112,7 @@ export interface Run {
   usage: JsonObject;
   error: RunError | null;
   queue_position: number | null;
+  queue_reason: 'moderation_check' | 'moderation_review' | null;
   input_message_id: string;
   answer_message_id: string;
   retry_of: string | null;

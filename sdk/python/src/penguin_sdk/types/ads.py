@@ -207,7 +207,7 @@ class Balance(TypedDict):
 class SearchFields(TypedDict, total=False):
     query: Required[Annotated[str, text(16_000)]]
     max_results: MaxResults
-    user_context: str | None
+    user_context: str | Mapping[str, Any] | None
     agent_id: Id
 
 

@@ -73,6 +73,7 @@ class Run(TypedDict):
     usage: dict[str, Any]
     error: RunError | None
     queue_position: int | None
+    queue_reason: Literal["moderation_check", "moderation_review"] | None
     input_message_id: str
     answer_message_id: str
     retry_of: str | None
