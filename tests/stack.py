@@ -29,7 +29,7 @@ MODEL = "openai-chat:scripted"
 # Short, so that a lost worker is soon noticed; long enough for a worker on a machine that is busy with other tests.
 LEASE_SECONDS = "3"
 _TEMPLATE = "penguin_template"
-# Any number: who makes the template or copies it holds the lock of this key.
+# Any number: who makes the template holds the lock of this key.
 _TEMPLATE_LOCK = 7_346_101
 _START_SECONDS = 40.0  # with every core busy
 
@@ -41,14 +41,21 @@ def address_of(postgres_url: str, database: str) -> str:
 def fresh_database(postgres_url: str) -> str:
     """The address of a new, migrated database on the server behind `postgres_url`."""
     name = f"stack_{uuid4().hex[:12]}"
+    template = migrated_template(postgres_url)
+    with psycopg.connect(address_of(postgres_url, "postgres"), autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template)))
+        )
+    return address_of(postgres_url, name)
+
+
+def migrated_template(postgres_url: str) -> str:
+    """The name of a database to copy, made when it is first asked for: copying is much faster than migrating."""
     with psycopg.connect(address_of(postgres_url, "postgres"), autocommit=True) as admin:
         admin.execute("SELECT pg_advisory_lock(%s)", [_TEMPLATE_LOCK])
         if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_TEMPLATE]).fetchone():
             _make_template(admin, postgres_url)
-        admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, _TEMPLATE)))
-        )
-    return address_of(postgres_url, name)
+    return _TEMPLATE
 
 
 def _make_template(admin: psycopg.Connection[Any], postgres_url: str) -> None:
@@ -243,6 +250,8 @@ class Stack:
             "PENGUIN_API_KEYS": KEY,
             "PENGUIN_MODEL": MODEL,
             "PENGUIN_LEASE_SECONDS": LEASE_SECONDS,
+            # Workers would load a model that compares texts; tests of moderation switch it on.
+            "PENGUIN_MODERATION": "off",
             "OPENAI_API_KEY": "scripted",
             "OPENAI_BASE_URL": f"{self.model.http}/v1" if self.model else "",
             "REDIS_URL": self.redis.url if self.redis else "",
