@@ -25,14 +25,18 @@ def stand(
     postgres: dict[str, str] | None = None,
     **settings: object,
 ) -> Iterator[Stack]:
-    """A running stack; everything is gone afterwards. `postgres` are settings of the database server."""
+    """A running stack; everything is gone afterwards. `postgres` are settings of the database server.
+
+    Messages are moderated, as they are where nobody sets anything.
+    """
+    settings = {"PENGUIN_MODERATION": "flag", "PENGUIN_LEASE_SECONDS": lease_seconds} | settings
     with (
         tempfile.TemporaryDirectory(prefix="penguin-benchmark-") as name,
         _postgres(Path(name), postgres) as address,
     ):
         directory = Path(name) / "stack"
         directory.mkdir()
-        with Stack(address, directory, PENGUIN_LEASE_SECONDS=lease_seconds, **settings) as stack:
+        with Stack(address, directory, **settings) as stack:
             try:
                 yield stack.start(webs=webs, workers=workers)
             except BaseException:

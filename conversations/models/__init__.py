@@ -13,9 +13,6 @@ from conversations.models.conversations import (
     Fragment,
     Message,
     MessageFeedback,
-    ModelCall,
-    Run,
-    Worker,
 )
 from conversations.models.mcp import McpServerState
 from conversations.models.moderation import (
@@ -26,6 +23,7 @@ from conversations.models.moderation import (
     UserBlock,
     UserWarning,
 )
+from conversations.models.runs import ModelCall, Run, Worker
 from conversations.models.sponsored import SponsoredSuggestion, SponsoredWish
 from conversations.models.tools import Approval, Grant, Question, SecurityPolicy, ToolCall, ToolPin
 

@@ -7,7 +7,8 @@ from django.db.models.functions import Now
 
 from conversations.core.ids import uuid7
 from conversations.core.tool_calls import ENDED, OPEN, CallStatus, Effect
-from conversations.models.conversations import Artifact, Conversation, Run
+from conversations.models.conversations import Artifact, Conversation
+from conversations.models.runs import Run
 
 USER = settings.AUTH_USER_MODEL
 
