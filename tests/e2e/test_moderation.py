@@ -82,7 +82,7 @@ def test_what_is_flagged_waits_for_staff_and_the_socket_says_so(stack: Stack, vi
         frames = socket.until("complete", seconds=60)
         assert names(frames)[:2] == ["start", "status"]
         assert frames[1][1]["reason"] == "moderation_check"
-        marker = f"{BAD} {uuid4().hex}"
+        marker = f"{BAD}, this morning"  # no digits: one in twenty of them reads like gibberish, another rule
         socket.send({"text": marker, "session_id": new_session()})
         frames = socket.until("status", reason="moderation_review", seconds=60)
         assert [(name, data.get("reason")) for name, data in frames] == [
@@ -124,7 +124,7 @@ def test_who_is_blocked_is_told_so_over_the_socket(stack: Stack) -> None:
 
 
 def test_what_is_hidden_is_not_in_the_models_context(stack: Stack, visitor: Visitor) -> None:
-    session_id, secret = new_session(), uuid4().hex
+    session_id, secret = new_session(), "heliotrope"
     stack.request(
         "POST", "/api/v1/chat/message", {"text": f"Remember {secret} [[echo]]", "session_id": session_id}
     )
@@ -138,7 +138,7 @@ def test_what_is_hidden_is_not_in_the_models_context(stack: Stack, visitor: Visi
     page = visitor.page(QUEUE)
     card(page, secret).get_by_role("button", name="Hide").click()
     expect(card(page, secret)).to_contain_text("Hidden by owner.")
-    said = f"And now {uuid4().hex}"
+    said = "And now the other colour"
     stack.request("POST", "/api/v1/chat/message", {"text": said, "session_id": session_id})
     (asked,) = stack.model_requests(said)
     assert "What is red?" in str(asked) and secret not in str(asked)
