@@ -138,10 +138,13 @@ def advance(project_run_id: UUID, *, now: datetime) -> None:
             return
         _keep_time(project_run, now=now)
         is_late = _seconds_left(project_run) == 0
-        if not is_late and project_run.cancel_requested_at is None:
+        goes_on = not is_late and project_run.cancel_requested_at is None
+        if goes_on:
             _begin_more(project_run, now=now)
         live = list(_live(project_run))
-        if not live:
+        # Asked behind the look at `live`: what ended since the first question may have made a task ready, and one that
+        # somebody held then may be free. It is begun at the next look.
+        if not live and not (goes_on and _can_begin(project_run).exists()):
             _end(project_run, is_late=is_late, now=now)
         project_run.save()
     if is_late:
@@ -167,15 +170,10 @@ def _live(project_run: ProjectRun) -> QuerySet[Execution]:
 
 def _begin_more(project_run: ProjectRun, *, now: datetime) -> list[Execution]:
     room = project_run.parallel - _live(project_run).count()
-    if room <= 0 or project_run.project_id is None:
+    if room <= 0:
         return []
-    ready = _ready(project_run.project_id, project_run.owner_id)
-    if not project_run.continuous:
-        ready = ready.filter(id__in=project_run.options.get("task_ids", ()))
-    refused_ids = [told["task_id"] for told in project_run.options.get("refused", ())]
-    ready = ready.exclude(id__in=refused_ids)
     begun = []
-    for task in ready.select_for_update(skip_locked=True, of=("self",))[:room]:
+    for task in _can_begin(project_run).select_for_update(skip_locked=True, of=("self",))[:room]:
         try:
             begun.append(_begin(project_run, task, now=now))
         except DomainError as error:
@@ -183,6 +181,16 @@ def _begin_more(project_run: ProjectRun, *, now: datetime) -> list[Execution]:
             refused = [*(project_run.options.get("refused") or ()), told]
             project_run.options = {**project_run.options, "refused": refused[-100:]}
     return begun
+
+
+def _can_begin(project_run: ProjectRun) -> QuerySet[Task]:
+    """Its ready tasks, without those that could not be begun."""
+    if project_run.project_id is None:
+        return Task.objects.none()
+    ready = _ready(project_run.project_id, project_run.owner_id)
+    if not project_run.continuous:
+        ready = ready.filter(id__in=project_run.options.get("task_ids", ()))
+    return ready.exclude(id__in=[told["task_id"] for told in project_run.options.get("refused", ())])
 
 
 def _begin(project_run: ProjectRun, task: Task, *, now: datetime) -> Execution:

@@ -1,20 +1,21 @@
 """Several who advance one execution at once: its steps are taken once, whoever comes first."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connections, transaction
 from django.utils import timezone
 
 from conversations import runs
 from conversations.models import Run
-from tasks import advance, executions
+from tasks import advance, executions, project_runs
 from tasks.executions import SessionAtWork, StartOptions
 from tasks.models import Execution, ExecutionRun, Task
 from tasks.runner import due
 from tasks.task_moves import TaskAtWork, WrongMove
-from tests.tasks.factories import TaskFactory
+from tests.tasks.factories import ProjectFactory, ProjectRunFactory, TaskFactory
 
 MANY = 8
 
@@ -99,3 +100,32 @@ def test_a_mistake_of_ours_ends_an_execution_with_its_run():
     assert (execution.status, execution.error["kind"]) == ("failed", "internal_error")
     assert (Run.objects.get().status, Task.objects.get().status) == ("cancelled", "failed")
     assert due.find_due() == []
+
+
+def test_a_project_run_does_not_end_beside_a_task_that_somebody_holds():
+    task = TaskFactory(project=ProjectFactory())
+    project_run = ProjectRunFactory(
+        project=task.project, continuous=True, options={"of_runs": {"is_local_owner": False}}
+    )
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                Task.objects.select_for_update().get(id=task.id)
+                held.set()
+                done.wait(30)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        holder = pool.submit(hold)
+        held.wait(30)
+        project_runs.advance(project_run.id, now=timezone.now())
+        project_run.refresh_from_db()
+        assert (project_run.status, Execution.objects.count()) == ("running", 0)
+        done.set()
+        holder.result()
+    assert project_runs.find_due() == [project_run.id]
+    project_runs.advance(project_run.id, now=timezone.now())
+    assert Execution.objects.get().task_id == task.id
