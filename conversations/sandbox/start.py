@@ -147,10 +147,17 @@ def _launch(arguments: list[str], limits: Limits, protection: Protection, *, std
         pid = _first_pid(info, output)
         process_end = os.pidfd_open(process.pid)
         ours.callback(os.close, process_end)
-        namespace_end = os.pidfd_open(pid)
-        ours.callback(os.close, namespace_end)
-        _limit(pid, limits, group)
-        os.write(release, b"\n")
+        try:
+            namespace_end = os.pidfd_open(pid)
+            ours.callback(os.close, namespace_end)
+            _limit(pid, limits, group)
+        except ProcessLookupError:
+            # It has ended meanwhile, over a directory that is gone, say.
+            raise SandboxError(_complaint(output)) from None
+        try:
+            os.write(release, b"\n")
+        except BrokenPipeError:
+            pass  # likewise; it is waited for as always, and its output says why
         ours.pop_all()
         os.close(info)
         os.close(release)
@@ -178,10 +185,15 @@ def _first_pid(info: int, output: int) -> int:
             raise SandboxError("The sandbox did not start in time.")
         piece = os.read(info, 4096)
         if not piece:
-            complaint = os.read(output, 4096).decode(errors="replace").strip()
-            raise SandboxError(f"The sandbox could not be started: {complaint}")
+            raise SandboxError(_complaint(output))
         told += piece
     return int(orjson.loads(told)["child-pid"])
+
+
+def _complaint(output: int) -> str:
+    """Of a sandbox that has ended."""
+    text = os.read(output, 4096).decode(errors="replace").strip()
+    return f"The sandbox could not be started: {text}"
 
 
 def _limit(pid: int, wanted: Limits, group: cgroups.Group | None) -> None:
