@@ -9,6 +9,7 @@ work in the order they stand:
     [[reasoning=3]]               three pieces of reasoning
     [[tool name=read_file arguments={"path":"a"} step=0]]   a tool call, at that step of the run only
     [[pause=500]]                 nothing for that long
+    [[hold=NAME]]                 nothing until `POST /__release/NAME`; later requests do not wait for it again
     [[silence]]                   an answer without a word
     [[usage input=9 output=3 reasoning=1 cached=2]]  [[finish=length]]  [[model_delay=300]] before the first byte
     [[error=429 retry_after=1 times=2 code=x message=y]]     an HTTP error, for the first `times` requests (0: always)
@@ -30,7 +31,7 @@ _DIRECTIVE = re.compile(r"\[\[(.*?)\]\](?!\])", re.DOTALL)
 class Piece:
     """One piece of an answer, `delay_ms` after the one before it."""
 
-    kind: str  # text, reasoning, tool, pause, bad_json, stream_error, hang, cut
+    kind: str  # text, reasoning, tool, pause, hold, bad_json, stream_error, hang, cut
     value: Any = ""
     delay_ms: float = 0.0
 
@@ -129,7 +130,7 @@ def _apply(script: Script, given: dict[str, str], step: int) -> None:
         script.pieces.append(Piece("text", ""))
     elif name == "pause":
         script.pieces.append(Piece("pause", "", float(value)))
-    elif name in ("hang", "bad_json", "stream_error"):
+    elif name in ("hold", "hang", "bad_json", "stream_error"):
         script.pieces.append(Piece(name, value, delay))
     elif name == "cut":
         script.pieces.append(Piece("cut", "", delay))

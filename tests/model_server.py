@@ -2,7 +2,7 @@
 
 `python -m tests.model_server --port 9100` serves alone; `with ModelServer() as server:` serves from a thread. It speaks
 chat-completions (`/v1`), Anthropic's (`/anthropic`) and Google's (`/google`) wire, and keeps what it was asked:
-`GET /__requests`, `DELETE /__requests`.
+`GET /__requests`, `DELETE /__requests`. `POST /__release/NAME` lets the answers go on that hold there.
 """
 
 import argparse
@@ -43,13 +43,35 @@ class Clock:
             wake()
 
 
+class Gates:
+    """What answers wait for until a test lets them go on; a gate that is open stays open."""
+
+    def __init__(self) -> None:
+        self._open: set[str] = set()
+        self._waiting: dict[str, list[Callable[[], None]]] = {}
+
+    def is_open(self, name: str) -> bool:
+        return name in self._open
+
+    def wait(self, name: str, wake: Callable[[], None]) -> None:
+        self._waiting.setdefault(name, []).append(wake)
+
+    def open(self, name: str) -> None:
+        self._open.add(name)
+        for wake in self._waiting.pop(name, []):
+            wake()
+
+
 class Playback:
     """Writes prepared frames to a connection at their times; `ended` is True when all are written, False when cut."""
 
-    def __init__(self, transport: asyncio.Transport, frames: Iterator[wires.Frame], clock: Clock) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, frames: Iterator[wires.Frame], clock: Clock, gates: Gates
+    ) -> None:
         self._transport = transport
         self._frames = list(frames)
         self._clock = clock
+        self._gates = gates
         self._position = 0
         self.sent = 0
         self.ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -65,6 +87,13 @@ class Playback:
             delay_ms, raw = self._frames[self._position]
             if delay_ms == wires.FOREVER:
                 return
+            if delay_ms == wires.HOLD:
+                gate = (raw or b"").decode()
+                if not self._gates.is_open(gate):
+                    self._gates.wait(gate, self._step)
+                    return
+                self._due, self._position = now, self._position + 1
+                continue
             if delay_ms and self._due + delay_ms / 1000 > now:
                 self._due += delay_ms / 1000
                 self._frames[self._position] = (0, raw)
@@ -87,6 +116,7 @@ class ScriptedModel:
         self.requests: deque[dict[str, Any]] = deque(maxlen=MOST_REQUESTS_KEPT)
         self._times_seen: Counter[str] = Counter()
         self._clock = Clock()
+        self._gates = Gates()
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=64 * 1024 * 1024)
@@ -94,6 +124,7 @@ class ScriptedModel:
             [
                 web.get("/__requests", self._list_requests),
                 web.delete("/__requests", self._forget_requests),
+                web.post("/__release/{name}", self._release),
                 web.get("/v1/models", self._models),
                 web.post("/v1/chat/completions", self._chat_completions),
                 web.post("/page/chat/completions", self._page),
@@ -111,6 +142,10 @@ class ScriptedModel:
     async def _forget_requests(self, request: web.Request) -> web.Response:
         self.requests.clear()
         self._times_seen.clear()
+        return web.json_response({})
+
+    async def _release(self, request: web.Request) -> web.Response:
+        self._gates.open(request.match_info["name"])
         return web.json_response({})
 
     async def _models(self, request: web.Request) -> web.Response:
@@ -199,7 +234,7 @@ class ScriptedModel:
         transport = request.transport
         if transport is None:
             raise asyncio.CancelledError
-        playback = Playback(transport, frames, self._clock)
+        playback = Playback(transport, frames, self._clock, self._gates)
         entry["outcome"] = "sent" if await playback.ended else "cut"
         if entry["outcome"] == "sent" and not transport.is_closing():
             await response.write_eof()

@@ -7,8 +7,10 @@ from typing import Any
 from tests.model_script import HttpError, Piece, Script
 
 # Bytes of one piece, None where the connection is to be cut, and how long to wait before it (infinite: for ever).
+# With HOLD the bytes name the gate that is waited for.
 Frame = tuple[float, bytes | None]
 FOREVER = float("inf")
+HOLD = -1.0
 
 
 def usage_of(script: Script) -> dict[str, int]:
@@ -39,6 +41,8 @@ def _special(piece: Piece) -> Frame | None:
     """Pieces that are alike on every wire."""
     if piece.kind == "hang":
         return FOREVER, b""
+    if piece.kind == "hold":
+        return HOLD, piece.value.encode()
     if piece.kind == "cut":
         return piece.delay_ms, None
     if piece.kind == "bad_json":
@@ -210,14 +214,14 @@ def framed(frames: Iterator[Frame], framing: dict[str, str]) -> Iterator[Frame]:
     """The same events, sent as other servers send them."""
     size = int(framing.get("split", 0))
     for delay_ms, raw in frames:
-        if raw:
+        if raw and delay_ms != HOLD:
             if "no_blank" in framing:
                 raw = raw[:-1]
             if "comments" in framing:
                 raw = b": keep-alive\n\n" + raw + b"\n\n"
             if "crlf" in framing:
                 raw = raw.replace(b"\n", b"\r\n")
-        if raw and size:
+        if raw and size and delay_ms != HOLD:
             for start in range(0, len(raw), size):
                 yield (delay_ms if start == 0 else 1), raw[start : start + size]
         else:

@@ -70,7 +70,7 @@ def test_a_project_is_worked_through_by_several_at_once(stack: Stack) -> None:
     home = project(stack, review_required=False)
     base = new_task(stack, "Base", finish(0), project_id=home, priority=9)
     slow = [
-        new_task(stack, f"Slow {n}", f"[[pause=1500 step=0]]{finish(0)}", project_id=home) for n in (1, 2)
+        new_task(stack, f"Slow {n}", f"[[hold={home} step=0]]{finish(0)}", project_id=home) for n in (1, 2)
     ]
     after = new_task(stack, "After", finish(0), project_id=home, depends_on=[base, *slow])
     started = post(stack, f"projects/{home}/run", continuous=True, parallel=2)
@@ -80,12 +80,20 @@ def test_a_project_is_worked_through_by_several_at_once(stack: Stack) -> None:
     assert again["code"] == "project_run_exists"
     most = 0
 
-    def ended() -> bool:
+    def live() -> int:
         nonlocal most
-        live = "SELECT count(*) FROM execution WHERE project_run_id = %s AND ended_at IS NULL"
-        most = max(most, stack.sql(live, started["project_run_id"])[0][0])
+        counted = "SELECT count(*) FROM execution WHERE project_run_id = %s AND ended_at IS NULL"
+        ((found,),) = stack.sql(counted, started["project_run_id"])
+        most = max(most, found)
+        return int(found)
+
+    def ended() -> bool:
+        live()
         return bool(get(stack, f"projects/{home}/run")["status"] != "running")
 
+    held = "SELECT count(*) FROM execution WHERE project_run_id = %s AND ended_at IS NULL AND task_id = ANY(%s::uuid[])"
+    eventually(lambda: stack.sql(held, started["project_run_id"], slow) == [(2,)], seconds=40)
+    stack.release(home)
     eventually(ended, seconds=40)
     found = get(stack, f"projects/{home}/run")
     assert (found["status"], found["stop_reason"], most) == ("completed", "no_ready_tasks", 2)

@@ -13,7 +13,7 @@ MANY = 50
 
 def test_fifty_executions_survive_a_killed_worker(stack: Stack) -> None:
     mark = uuid4().hex[:8]
-    slow = f"{mark} [[tokens=30 delay=20 step=0]]"
+    slow = f"{mark} [[tokens=30 delay=20 step=0]] [[hold={mark} step=0]]"
     scripts = [
         slow + call("add_task", 0, title=f"{mark} {number}") + finish(1)
         if number % 5
@@ -27,6 +27,7 @@ def test_fifty_executions_survive_a_killed_worker(stack: Stack) -> None:
     )
     eventually(lambda: stack.sql(under_way)[0][0] >= MANY // 5, seconds=40)
     stack.kill(stack.busiest_worker())
+    stack.release(mark)
     stack.start_worker(wait=False)
 
     rows = "SELECT id::text, status, wait_reason FROM execution WHERE id = ANY(%s::uuid[])"
@@ -61,7 +62,7 @@ def test_a_restart_of_everything_in_every_state(stack: Stack) -> None:
         until(stack, waiting, "waiting")
     post(stack, f"executions/{paused}/pause")
     until(stack, broke, "paused")
-    slow = execute(stack, f"{mark} [[pause=2500 step=0]]" + finish(0))
+    slow = execute(stack, f"{mark} [[hold={mark} step=0]]" + finish(0))
     until(stack, slow, "running")
     for worker in list(stack.workers):
         stack.kill(worker)
@@ -71,6 +72,7 @@ def test_a_restart_of_everything_in_every_state(stack: Stack) -> None:
     for web in list(stack.webs):
         stack.kill(web)
     stack.mend(webs=2, workers=2)
+    stack.release(mark)
 
     assert until_end(stack, queued)["result"]["summary"] == "After the restart."
     found = until_end(stack, slow)

@@ -152,10 +152,11 @@ def test_a_cancel_of_what_waits_needs_no_worker(stack: Stack) -> None:
 
 def test_a_pause_holds_before_the_next_step(stack: Stack) -> None:
     mark = uuid4().hex
-    script = f"{mark} [[pause=700 step=0]]" + call("todo_write", 0, todos=[]) + finish(1)
+    script = f"{mark} [[hold={mark} step=0]]" + call("todo_write", 0, todos=[]) + finish(1)
     started = execute(stack, script)
     until(stack, started, "running")
     post(stack, f"executions/{started}/pause", expect=202)
+    stack.release(mark)
     found = until(stack, started, "paused")
     assert (found["wait_reason"], found["ended_at"]) == ("paused", None)
     assert task(stack, found["task_id"])["status"] == "waiting"
