@@ -160,6 +160,12 @@ def _begin(command: Sequence[str], box: Box, limits: Limits, *, stdin: bool, lev
 
 
 async def _end_early(starting: asyncio.Future[Started], root: Path, limits: Limits) -> None:
-    """It starts whatever we want by now: so it is ended as soon as it has."""
+    """It starts whatever we want by now: so it is ended as soon as it has. By then it may have begun its work."""
+    grace_seconds = GRACE_SECONDS
     with suppress(SandboxError):
-        await Confined(await starting, root, limits).stop(0)
+        while not starting.done():
+            try:
+                await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                grace_seconds = 0.0  # who cancels again does not want to wait
+        await Confined(starting.result(), root, limits).stop(grace_seconds)

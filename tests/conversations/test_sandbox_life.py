@@ -22,7 +22,7 @@ def marker():
 
 
 async def appears(path: Path) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while not os.path.exists(path):  # noqa: ASYNC240
             await asyncio.sleep(0.01)
 
@@ -80,7 +80,7 @@ async def test_what_a_command_leaves_behind_ends_with_it(sh, marker, line):
     started = time.monotonic()
     outcome = await sh(line.format(marker=marker) + "\necho done")
     assert (outcome.output.splitlines()[-1], outcome.exit_code) == ("done", 0)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     assert not alive(marker)
 
 
@@ -112,7 +112,7 @@ async def test_what_ignores_the_request_to_end_is_killed(sh, root, marker):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not alive(marker)
-    assert confined.GRACE_SECONDS <= time.monotonic() - started < confined.GRACE_SECONDS + 3
+    assert confined.GRACE_SECONDS <= time.monotonic() - started < confined.GRACE_SECONDS + 30
 
 
 async def test_cancelling_again_ends_the_grace(sh, root, marker):
@@ -125,14 +125,17 @@ async def test_cancelling_again_ends_the_grace(sh, root, marker):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not alive(marker)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < confined.GRACE_SECONDS
 
 
+@pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("delay", [0, 0.001, 0.003, 0.006, 0.012, 0.025])
-async def test_cancelling_while_it_starts_leaves_nothing(sh, marker, delay):
+async def test_cancelling_while_it_starts_leaves_nothing(sh, marker, delay, times):
     task = asyncio.create_task(sh(f"sleep {marker}"))
     await asyncio.sleep(delay)
-    task.cancel()
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not alive(marker)
