@@ -181,14 +181,14 @@ class ChatClient:
         await self.wait(answer, seconds=seconds)
         return answer
 
-    async def wait(self, *answers: Answer, seconds: float = 30) -> None:
+    async def wait(self, *answers: Answer, seconds: float = 40) -> None:
         """Until these runs have ended; raises what the client found wrong with the frames."""
         await self.until(*(answer.ended for answer in answers), seconds=seconds)
 
-    async def until(self, *events: asyncio.Event, seconds: float = 30) -> None:
+    async def until(self, *events: asyncio.Event, seconds: float = 40) -> None:
         await self._while_reading(asyncio.gather(*(event.wait() for event in events)), seconds=seconds)
 
-    async def until_true(self, condition: Callable[[], object], *, seconds: float = 30) -> None:
+    async def until_true(self, condition: Callable[[], object], *, seconds: float = 40) -> None:
         """Until a condition on what has arrived is true; it is looked at again with each frame."""
 
         async def wait() -> None:

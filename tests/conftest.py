@@ -29,8 +29,13 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    """What a process remembers for some seconds would otherwise reach the next test, whose database is another."""
+def _nothing_remembered(monkeypatch) -> None:
+    """What a process remembers for some seconds would otherwise reach the next test, whose database is another.
+
+    Within a test it does not matter how long that takes: tests that count statements may be slow.
+    """
+    for name in ("NOW_SECONDS", "DAYS_SECONDS"):
+        monkeypatch.setattr(figures, name, 3600.0)
     principals.remembered.clear()
     health.forget()
     rate_limits.leases.forget()

@@ -17,7 +17,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(condition: Callable[[], object], *, seconds: float = 10.0) -> object:
+def eventually(condition: Callable[[], object], *, seconds: float = 40.0) -> object:
     """The first true value of `condition`; an AssertionError when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -112,4 +112,4 @@ async def test_the_wait_for_a_deletion_ends_with_the_run(monkeypatch):
     await asyncio.sleep(0.1)
     assert not waiting.done()
     await database_sync_to_async(Conversation.objects.filter(id=conversation.id).update)(open_runs=0)
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 40)

@@ -36,4 +36,4 @@ def test_there_is_a_limit():
             spelled_out(pattern)
         except InvalidGlob:
             pass
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 20

@@ -40,7 +40,7 @@ async def socket_of(user: User, *scopes: str) -> AsyncIterator[WebsocketCommunic
     await process.start()
     try:
         socket = WebsocketCommunicator(application, "/api/v1/chat/stream", headers=headers)
-        assert (await socket.connect(timeout=5))[0]
+        assert (await socket.connect(timeout=30))[0]
         yield socket
         await socket.disconnect()
     finally:
@@ -49,7 +49,7 @@ async def socket_of(user: User, *scopes: str) -> AsyncIterator[WebsocketCommunic
 
 async def ask(socket: WebsocketCommunicator, **frame: Any) -> dict[str, Any]:
     await socket.send_to(json.dumps(frame))
-    return json.loads(await socket.receive_from(5))
+    return json.loads(await socket.receive_from(30))
 
 
 async def test_a_yes_and_a_no():
@@ -96,12 +96,12 @@ async def test_who_follows_the_conversation_hears_of_it_from_the_log_once():
         after = f"{conversation.epoch}:{conversation.head_seq}"
         attach = {"type": "attach", "session_id": conversation.session_id, "after": after}
         await socket.send_to(json.dumps(attach))
-        while json.loads(await socket.receive_from(5))["event"] != "synced":
+        while json.loads(await socket.receive_from(30))["event"] != "synced":
             pass
         told = await ask(socket, type="approve", approval_id=str(approval.id))
         assert (told["event"], told["data"]["approval"]["status"]) == ("approval", "approved")
         assert told["data"]["cursor"]
-        following = json.loads(await socket.receive_from(5))
+        following = json.loads(await socket.receive_from(30))
         assert (following["event"], following["data"]["status"]) == ("status", "queued")
 
 

@@ -51,7 +51,7 @@ class Stream:
         data = (block.rpartition(b"data: ")[2] for block in self.blocks if b"data: " in block)
         return [json.loads(text) for text in data]
 
-    async def until(self, condition: Callable[["Stream"], bool], *, seconds: float = 8) -> None:
+    async def until(self, condition: Callable[["Stream"], bool], *, seconds: float = 40) -> None:
         async with asyncio.timeout(seconds):
             while not condition(self):
                 await asyncio.sleep(0.01)
@@ -189,7 +189,7 @@ async def test_a_reader_that_takes_nothing_is_given_up(
         await stream.until(lambda s: live.hub._readers == {})  # it costs nothing from here on
         assert not stream.ended.done()  # the frame that is being written comes first
         stream.stops = False
-        last_words = await asyncio.wait_for(stream.ended, 5)
+        last_words = await asyncio.wait_for(stream.ended, 40)
     last = [event["id"] for event in stream.events if event["id"]][-1]
     assert last_words == f": too slow, the last cursor was {last}\n\n".encode()
 

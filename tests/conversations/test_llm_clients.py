@@ -217,7 +217,9 @@ async def test_cancelling_a_silent_model_ends_the_request_at_once(
     client: ModelClient, server: ModelServer
 ) -> None:
     reading = asyncio.create_task(answer(client, "cancel-me [[tokens=1]][[hang]]"))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(40):
+        while not server.requests(contains="cancel-me"):
+            await asyncio.sleep(0.01)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading

@@ -40,7 +40,7 @@ def files(settings, tmp_path) -> Iterator[RunFiles]:
         process.wait()
 
 
-def until(done: Callable[[], bool], seconds: float = 5) -> bool:
+def until(done: Callable[[], bool], seconds: float = 40) -> bool:
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

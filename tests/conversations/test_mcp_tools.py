@@ -56,7 +56,7 @@ async def run(tool: Tool, **arguments) -> ToolResult:
     return await tool.run(Invocation("call", arguments, PLACE))
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -243,17 +243,20 @@ async def test_a_broken_server_is_missing_and_the_others_are_not(servers, bad, c
 async def test_a_server_that_gives_no_answer_is_waited_for_once(servers, start, monkeypatch):
     servers(program("good"))
     await offered()
-    monkeypatch.setattr(connections, "CONNECT_SECONDS", 3.0)
-    monkeypatch.setattr(connections, "FIRST_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(connections, "CONNECT_SECONDS", 6.0)
+    monkeypatch.setattr(connections, "FIRST_PATIENCE_SECONDS", 3.0)
     monkeypatch.setattr(connections, "PATIENCE_SECONDS", 0.1)
     servers(program("bad", start=start), program("good"))
-    for most, problem in ((1.0, "does not answer yet"), (0.1, "does not answer yet")):
+    for patience, more in (
+        (3.0, 6.0),
+        (0.1, 3.0),
+    ):  # as long as it is meant to wait, and what would be too long
         began = time.monotonic()
         assert {name.split("__")[1] for name in await offered()} == {"good"}
-        assert time.monotonic() - began < most + 0.7
-        assert problem in mcp_tools.states_for("owner", is_local_owner=True)[0].problem
+        assert patience <= time.monotonic() - began < more
+        assert "does not answer yet" in mcp_tools.states_for("owner", is_local_owner=True)[0].problem
     cpu = time.process_time()
-    await until(lambda: "not ready" in mcp_tools.states_for("owner", is_local_owner=True)[0].problem, 10)
+    await until(lambda: "not ready" in mcp_tools.states_for("owner", is_local_owner=True)[0].problem)
     assert time.process_time() - cpu < 1.5  # whatever it sends
     assert {name.split("__")[1] for name in await offered()} == {"good"}
 
@@ -380,13 +383,14 @@ async def test_a_server_behind_an_address_that_crashes_and_comes_back(servers, w
         await run(tools["mcp__web__add"], a=1, b=1)
     await web_server()
     await asyncio.sleep(0.3)
-    for _ in range(3):  # a session that the new server does not know may have to be noticed first
-        try:
-            result = await run((await offered())["mcp__web__add"], a=1, b=1)
-            break
-        except (ToolError, KeyError):
-            await asyncio.sleep(0.5)
-    assert result.text == "2"
+    text = ""
+    async with asyncio.timeout(40):
+        while not text:  # a session that the new server does not know may have to be noticed first
+            try:
+                text = (await run((await offered())["mcp__web__add"], a=1, b=1)).text
+            except (ToolError, KeyError):
+                await asyncio.sleep(0.2)
+    assert text == "2"
 
 
 async def test_its_headers_are_sent_and_nothing_else(servers, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -341,15 +342,16 @@ def test_what_is_the_same_already_is_not_written(root, place):
 
 
 async def test_a_cancelled_write_is_done_or_not_when_the_call_returns(root, place, monkeypatch):
-    real = changing.Files.apply
+    real, begun = changing.Files.apply, threading.Event()
 
     def slow(self, wanted):
+        begun.set()
         time.sleep(0.2)
         real(self, wanted)
 
     monkeypatch.setattr(changing.Files, "apply", slow)
     task = asyncio.create_task(write.run(Invocation("call", {"path": "a.txt", "content": "new"}, place)))
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(begun.wait, 40)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

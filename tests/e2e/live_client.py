@@ -44,7 +44,7 @@ class LiveClient:
         self._connection = connection
         self._orders: dict[str, int] = {}
 
-    def lines(self, *, seconds: float = 15) -> list[bytes]:
+    def lines(self, *, seconds: float = 40) -> list[bytes]:
         """The lines of the next block; empty at the end of the stream."""
         if self._connection.sock:
             self._connection.sock.settimeout(seconds)
@@ -55,7 +55,7 @@ class LiveClient:
             lines.append(line.rstrip(b"\n"))
         return lines
 
-    def receive(self, *, seconds: float = 15) -> Event | None:
+    def receive(self, *, seconds: float = 40) -> Event | None:
         """The next event; None when the stream has ended."""
         while lines := self.lines(seconds=seconds):
             names = dict(line.split(b": ", 1) for line in lines if not line.startswith(b":"))
@@ -78,7 +78,7 @@ class LiveClient:
             assert event["order"] >= self._orders.get(session_id, -1)
             self._orders[session_id] = event["order"]
 
-    def until(self, kind: str, *, seconds: float = 15, **wanted: Any) -> list[Event]:
+    def until(self, kind: str, *, seconds: float = 40, **wanted: Any) -> list[Event]:
         """The events up to the first of this type with these properties."""
         found: list[Event] = []
         while event := self.receive(seconds=seconds):
@@ -110,7 +110,7 @@ class LiveClient:
 def live_client(
     web: Process, *, key: str = KEY, headers: dict[str, str] | None = None, **query: str
 ) -> Iterator[LiveClient]:
-    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=15)
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=40)
     try:
         address = f"/api/v1/events/sse?{urlencode(query)}" if query else "/api/v1/events/sse"
         connection.request("GET", address, headers={**({"X-API-Key": key} if key else {}), **(headers or {})})

@@ -19,11 +19,11 @@ class RawSocket:
     def send(self, frame: object) -> None:
         self.connection.send(frame if isinstance(frame, str | bytes) else json.dumps(frame))
 
-    def receive(self, *, seconds: float = 15) -> Frame:
+    def receive(self, *, seconds: float = 40) -> Frame:
         frame = json.loads(self.connection.recv(timeout=seconds))
         return frame["event"], frame["data"]
 
-    def until(self, event: str, *, seconds: float = 15, **wanted: Any) -> list[Frame]:
+    def until(self, event: str, *, seconds: float = 40, **wanted: Any) -> list[Frame]:
         """The frames up to the first `event` whose data has what is wanted."""
         frames: list[Frame] = []
         while True:

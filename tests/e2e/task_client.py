@@ -83,7 +83,7 @@ class TaskSocket:
     def send(self, frame: object) -> None:
         self.connection.send(frame if isinstance(frame, str | bytes) else json.dumps(frame))
 
-    def receive(self, *, seconds: float = 30) -> Frame:
+    def receive(self, *, seconds: float = 40) -> Frame:
         frame = json.loads(self.connection.recv(timeout=seconds))
         name, data = frame["event"], frame["data"]
         self.story.take(name, data)

@@ -359,7 +359,7 @@ def test_pages_of_accepted_origins_may_read(stack: Stack) -> None:
     with live_client(web, headers={"Origin": origin}) as client:
         assert client.response.headers["Access-Control-Allow-Origin"] == origin
         client.until("server.synced")
-    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=15)
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=40)
     connection.request("OPTIONS", "/api/v1/events/sse", headers={"Origin": origin})
     answer = connection.getresponse()
     assert answer.status == 204
@@ -375,7 +375,7 @@ def test_a_ticket_opens_one_stream(stack: Stack) -> None:
     with live_client(web, key="", ticket=ticket) as client:
         assert refusal(client) == (401, "authentication_failed")
     ticket = stack.request("POST", "/api/v1/auth/ticket")[1]["ticket"]
-    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=15)
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=40)
     connection.request("GET", f"/api/v1/conversations?ticket={ticket}")
     assert connection.getresponse().status == 401  # of no other route
     connection.close()
@@ -383,7 +383,7 @@ def test_a_ticket_opens_one_stream(stack: Stack) -> None:
 
 
 def test_the_head_of_a_stream_ends(stack: Stack) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", stack.webs[0].port, timeout=15)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.webs[0].port, timeout=40)
     connection.request("HEAD", "/api/v1/events/sse", headers={"X-API-Key": KEY})
     answer = connection.getresponse()
     assert (answer.status, answer.read()) == (200, b"")
@@ -408,7 +408,7 @@ def test_a_deleted_conversation_ends_its_streams(stack: Stack) -> None:
         assert client.receive() is None
         frames_until(other, "session.deleted")
         with pytest.raises(ConnectionClosed) as closed:
-            other.recv(timeout=5)
+            other.recv(timeout=30)
         assert closed.value.rcvd and closed.value.rcvd.code == 1000
 
 
@@ -436,7 +436,7 @@ def test_a_web_that_stops_ends_its_streams(stack: Stack) -> None:
     web.process.wait(10)
     stack.forget(web)
     assert web.process.returncode == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def open_files(web: Process) -> int:
@@ -613,7 +613,7 @@ def socket_to(web: Process, *, key: str = KEY, **query: str) -> ClientConnection
 def frames_until(connection: ClientConnection, kind: str, **wanted: object) -> list[Event]:
     frames: list[Event] = []
     while True:
-        frames.append(json.loads(connection.recv(timeout=15)))
+        frames.append(json.loads(connection.recv(timeout=40)))
         properties = frames[-1].get("properties", {})
         if frames[-1].get("type") == kind and all(
             properties.get(key) == value for key, value in wanted.items()
@@ -625,13 +625,13 @@ def test_a_socket_hears_only_pings(stack: Stack) -> None:
     with socket_to(stack.webs[0]) as connection:
         frames_until(connection, "server.synced")
         connection.send('{"type":"ping"}')
-        assert json.loads(connection.recv(timeout=5)) == {"type": "pong"}
+        assert json.loads(connection.recv(timeout=30)) == {"type": "pong"}
         for frame in ("nonsense", '{"text":"Hello"}', "[1]", b"\x00"):
             connection.send(frame)
-            error = json.loads(connection.recv(timeout=5))
+            error = json.loads(connection.recv(timeout=30))
             assert (error["event"], error["data"]["code"]) == ("error", "unknown_type")
         connection.send('{"type":"ping"}')
-        assert json.loads(connection.recv(timeout=5)) == {"type": "pong"}
+        assert json.loads(connection.recv(timeout=30)) == {"type": "pong"}
 
 
 @pytest.mark.parametrize(
@@ -644,8 +644,8 @@ def test_a_socket_hears_only_pings(stack: Stack) -> None:
 )
 def test_a_socket_is_told_why_it_is_closed(stack: Stack, query: dict[str, str], code: int, word: str) -> None:
     with socket_to(stack.webs[0], **query) as connection:
-        error = json.loads(connection.recv(timeout=5))
+        error = json.loads(connection.recv(timeout=30))
         assert (error["event"], error["data"]["code"]) == ("error", word)
         with pytest.raises(ConnectionClosed) as closed:
-            connection.recv(timeout=5)
+            connection.recv(timeout=30)
     assert closed.value.rcvd and closed.value.rcvd.code == code

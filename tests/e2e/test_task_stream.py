@@ -88,7 +88,7 @@ def test_who_knows_the_end_is_told_it_again_and_let_go(stack: Stack) -> None:
         socket.until_closed()
     with task_socket(stack.webs[1]) as socket:
         socket.send(story.attach())
-        names = [socket.connection.recv(timeout=15), socket.connection.recv(timeout=15)]
+        names = [socket.connection.recv(timeout=40), socket.connection.recv(timeout=15)]
         assert '"event":"synced"' in names[0]
         assert '"event":"task_completed"' in names[1]
         assert '"cursor"' not in names[1].split('"execution"')[0]
@@ -181,7 +181,7 @@ def test_the_end_of_a_conversation_is_the_end_of_its_execution(stack: Stack) -> 
     assert found["status"] == "cancelled"
     with task_socket(stack.webs[1]) as socket:
         socket.send({"type": "attach", "execution_id": data["execution_id"]})
-        assert '"event":"task_cancelled"' in socket.connection.recv(timeout=15)
+        assert '"event":"task_cancelled"' in socket.connection.recv(timeout=40)
 
 
 @pytest.mark.parametrize(

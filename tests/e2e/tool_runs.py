@@ -42,7 +42,7 @@ def run_status(stack: Stack, run_id: str) -> str:
     return str(stack.request("GET", f"/api/v1/runs/{run_id}")[1]["status"])
 
 
-def await_end(stack: Stack, run_id: str, *, seconds: float = 30) -> dict[str, Any]:
+def await_end(stack: Stack, run_id: str, *, seconds: float = 40) -> dict[str, Any]:
     """The run, once it has ended."""
 
     def ended() -> dict[str, Any] | None:

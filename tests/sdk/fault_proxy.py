@@ -149,7 +149,7 @@ class FaultProxy:
         request.close_connection = True
         self.sockets_opened += 1
         try:
-            upstream = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+            upstream = socket.create_connection(("127.0.0.1", self.port), timeout=40)
         except OSError:
             _close(request)
             return

@@ -338,7 +338,7 @@ def test_all_socket_routes_are_known():
 @pytest.mark.parametrize("route", SOCKETS, ids=lambda route: str(route.pattern))
 @pytest.mark.parametrize("key", ["", "pk_0_wrong"])
 async def test_a_socket_refuses_a_stranger(route, key):
-    assert not (await socket(route, key).connect(timeout=5))[0]
+    assert not (await socket(route, key).connect(timeout=30))[0]
 
 
 def a_run_and_somebody_else() -> tuple[Conversation, Run, str]:
@@ -361,14 +361,14 @@ async def test_anothers_object_is_not_there_over_a_socket(route):
     try:
         for query in FOREIGN_ADDRESSES.get(str(route.pattern), lambda _: [])(conversation):
             communicator = socket(route, key, query)
-            assert (await communicator.connect(timeout=5))[0]
-            assert_not_found(await communicator.receive_from(5))
-            assert (await communicator.receive_output(5))["type"] == "websocket.close"
+            assert (await communicator.connect(timeout=30))[0]
+            assert_not_found(await communicator.receive_from(30))
+            assert (await communicator.receive_output(30))["type"] == "websocket.close"
         communicator = socket(route, key)
-        assert (await communicator.connect(timeout=5))[0]
+        assert (await communicator.connect(timeout=30))[0]
         for frame in FOREIGN_FRAMES.get(str(route.pattern), lambda *_: [])(conversation, run):
             await communicator.send_to(json.dumps(frame))
-            assert_not_found(await communicator.receive_from(5))
+            assert_not_found(await communicator.receive_from(30))
         await communicator.disconnect()
     finally:
         await process.stop()

@@ -139,7 +139,7 @@ def test_an_initdb_that_was_cut_short_leaves_nothing_that_matters(owner, directo
     postgres = EmbeddedPostgres(owner)
     assert execute(postgres.start(), "SELECT 1") == [(1,)]
     postgres.stop()
-    assert sleeper.wait(5) == -signal.SIGKILL
+    assert sleeper.wait(40) == -signal.SIGKILL
     assert list(directory.glob("postgres.unfinished-*")) == []
 
 
@@ -147,8 +147,8 @@ def test_open_sessions_do_not_hold_up_the_stop(owner):
     postgres = EmbeddedPostgres(owner)
     with psycopg.connect(postgres.start(), autocommit=True) as connection:
         started = time.monotonic()
-        postgres.stop(seconds=5)
-        assert time.monotonic() - started < 4
+        postgres.stop(seconds=60)
+        assert time.monotonic() - started < 50
         with pytest.raises(psycopg.OperationalError):
             connection.execute("SELECT 1")
 

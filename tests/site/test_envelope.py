@@ -195,8 +195,8 @@ async def test_a_chunked_body_is_read_under_asgi(owner_key):
     client = ApplicationCommunicator(application, scope)
     await client.send_input({"type": "http.request", "body": b'{"tit', "more_body": True})
     await client.send_input({"type": "http.request", "body": b'le": 5}'})
-    assert (await client.receive_output(5))["status"] == 400
-    assert b"validation_error" in (await client.receive_output(5))["body"]
+    assert (await client.receive_output(30))["status"] == 400
+    assert b"validation_error" in (await client.receive_output(30))["body"]
 
 
 def crash(monkeypatch, error):

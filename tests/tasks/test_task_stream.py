@@ -85,7 +85,7 @@ async def connected(key: str) -> WebsocketCommunicator:
     headers = [(b"host", b"127.0.0.1:9000"), (b"x-api-key", key.encode())]
     communicator = WebsocketCommunicator(application, "/api/v1/tasks/stream", headers=headers)
     communicator.scope["client"] = ["127.0.0.1", 50000]
-    assert (await communicator.connect(timeout=10))[0]
+    assert (await communicator.connect(timeout=40))[0]
     return communicator
 
 

@@ -156,7 +156,7 @@ class SpoilingProxy:
 
     def _pipe(self, client: socket.socket, head: bytes) -> None:
         """Carries the bytes of a WebSocket both ways until one end is lost."""
-        with socket.create_connection(("127.0.0.1", self.target), timeout=10) as web:
+        with socket.create_connection(("127.0.0.1", self.target), timeout=40) as web:
             web.settimeout(None)
             self.sockets += 1
             self._pipes += [client, web]

@@ -27,6 +27,7 @@ class Patience:
         self.left = False
 
     async def wait(self) -> None:
+        sockets["waits"] = sockets.get("waits", 0) + 1
         try:
             await asyncio.sleep(self.seconds)
         except asyncio.CancelledError:
