@@ -32,12 +32,16 @@ Conversation = tuple[ChatClient, Asked, Answer]
 
 
 async def begin(
-    clients: Sequence[ChatClient], count: int, *, tokens: int = 40, delay_ms: int = 20
+    clients: Sequence[ChatClient], count: int, *, tokens: int = 40, delay_ms: int = 20, hold: str = ""
 ) -> list[Conversation]:
-    """`count` messages, each in a conversation of its own, spread over the clients; returns once all answers flow."""
+    """`count` messages, each in a conversation of its own, spread over the clients; returns once all answers flow.
+
+    `hold`: none of them ends before that is released.
+    """
+    then = f"[[hold={hold}]]" if hold else ""
     begun = []
     for number in range(count):
-        client, asked = clients[number % len(clients)], Asked(tokens=tokens, delay_ms=delay_ms)
+        client, asked = clients[number % len(clients)], Asked(tokens=tokens, delay_ms=delay_ms, then=then)
         begun.append((client, asked, await client.say(asked.text)))
     for client, _, answer in begun:
         await client.until(answer.begun)

@@ -11,8 +11,9 @@ from tests.stack import Stack
 async def test_a_killed_worker_loses_no_answer(stack: Stack) -> None:
     stack.kill(stack.workers[1])
     async with chat_clients(stack.webs, 6) as clients:
-        conversations = await begin(clients, 30, tokens=60, delay_ms=50)
+        conversations = await begin(clients, 30, hold="loss")
         stack.kill(stack.workers[0])
+        stack.release("loss")
         stack.start_worker(wait=False)
         await finish(stack, conversations)
         assert losses(stack, conversations) == [(3, 1)] * 30
@@ -25,9 +26,10 @@ async def test_a_killed_worker_loses_no_answer(stack: Stack) -> None:
 
 async def test_what_a_killed_worker_had_is_kept_as_interrupted(stack: Stack) -> None:
     async with chat_clients(stack.webs, 1) as (client,):
-        conversations = await begin([client], 1, tokens=40, delay_ms=50)
+        conversations = await begin([client], 1, hold="interrupted")
         ((_, asked, answer),) = conversations
         stack.kill(stack.worker_of(answer.run_id))
+        stack.release("interrupted")
         await finish(stack, conversations)
     (dropped,) = answer.dropped
     ((parts,),) = stack.sql("SELECT parts FROM message WHERE id = %s", answer.message_id)
@@ -63,7 +65,7 @@ async def test_the_second_loss_in_one_step_ends_the_run(stack: Stack) -> None:
 async def test_a_frozen_worker_that_wakes_up_writes_nothing(stack: Stack) -> None:
     """It finds the rest of the model's answer in its buffers, and would like to end the run."""
     async with chat_clients(stack.webs, 1) as (client,):
-        conversations = await begin([client], 1, tokens=60, delay_ms=30)
+        conversations = await begin([client], 1, tokens=90, delay_ms=30)
         ((*_, answer),) = conversations
         zombie = stack.worker_of(answer.run_id)
         zombie.send(signal.SIGSTOP)
@@ -91,14 +93,15 @@ async def test_a_frozen_worker_that_wakes_up_writes_nothing(stack: Stack) -> Non
 async def test_a_worker_that_is_asked_to_stop_finishes_or_gives_back(stack: Stack) -> None:
     for worker in list(stack.workers):
         stack.kill(worker)
-    stopping = stack.start_worker(PENGUIN_DRAIN_SECONDS=1)
+    stopping = stack.start_worker(PENGUIN_DRAIN_SECONDS=3)
     async with chat_clients(stack.webs, 3) as clients:
-        long = await begin(clients, 5, tokens=60, delay_ms=50)
+        long = await begin(clients, 5, hold="drain")
         short = await begin(clients, 5, tokens=10, delay_ms=50)
         stopping.send(signal.SIGTERM)
         other = stack.start_worker(wait=False)
         assert await asyncio.to_thread(stopping.end, seconds=10) == 0
         stack.forget(stopping)
+        stack.release("drain")
         await finish(stack, [*long, *short])
     assert losses(stack, short) == [(1, 0)] * 5
     assert losses(stack, long) == [(2, 0)] * 5
