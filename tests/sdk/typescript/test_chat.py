@@ -129,10 +129,12 @@ def test_cancelling_and_leaving(chat: Client, stack: Stack) -> None:
     early.act("cancel")
     assert early.end().all("complete")[0]["status"] == "cancelled"
     # Whoever leaves stops nothing.
-    left = chat.stream("chat", {"text": f"[[tokens=40 delay=20]] {uuid4().hex}"}, {"abortAfterMs": 400})
+    mark = uuid4().hex
+    left = chat.stream("chat", {"text": f"[[tokens=9]][[hold={mark}]] {mark}"}, {"abortAfterMs": 3_000})
     with pytest.raises(SdkError) as raised:
         left.end()
     assert raised.value.name == "AbortError"
+    stack.release(mark)
     session_id = left.seen["sessionId"]
     eventually(
         lambda: chat("conversations.get", session_id)["messages"][-1]["role"] == "assistant", seconds=30
@@ -172,11 +174,11 @@ def test_what_a_stream_refuses_and_gives_up(
     assert KEY not in str(raised.value.fields)
 
 
-def test_a_connection_that_dies_without_a_word(chat: Client, proxy: SpoilingProxy) -> None:
+def test_a_connection_that_dies_without_a_word(chat: Client, proxy: SpoilingProxy, stack: Stack) -> None:
     """Nothing goes through, and nobody is told: the heartbeat finds out. Then the story goes on from its place."""
     question = f"mute {uuid4().hex}"
     message = {
-        "text": f"[[reasoning=2]][[tokens=20 delay=20]][[pause=2500]] {question}",
+        "text": f"[[reasoning=2]][[tokens=20 delay=20]][[hold={question[5:]}]] {question}",
         "include_reasoning": True,
     }
     stream = chat.stream("chat", message, {"heartbeatMs": 250})
@@ -186,6 +188,7 @@ def test_a_connection_that_dies_without_a_word(chat: Client, proxy: SpoilingProx
     eventually(lambda: proxy.sockets > sockets, seconds=30)
     proxy.is_mute = False
     proxy.cut()
+    stack.release(question[5:])
     (complete,) = stream.end().all("complete")
     assert complete["response"] == text_of(stream) == "".join(token_texts(question, 20))
     assert complete["reasoning"] == "".join(data["token"] for data in stream.all("reasoning"))
@@ -194,10 +197,11 @@ def test_a_connection_that_dies_without_a_word(chat: Client, proxy: SpoilingProx
 def test_a_log_that_is_not_kept(chat: Client, proxy: SpoilingProxy, stack: Stack) -> None:
     """Who comes back after a long time reads the rest from the stored message."""
     question = f"gone {uuid4().hex}"
-    stream = chat.stream("chat", {"text": f"[[tokens=30 delay=20]] {question}"})
+    stream = chat.stream("chat", {"text": f"[[tokens=30 delay=20]][[hold={question[5:]}]] {question}"})
     run_id = stream.until(lambda stream: len(stream.all("token")) > 2 and stream.seen["runId"])
     port, proxy.target = proxy.target, free_port()
     proxy.cut()
+    stack.release(question[5:])
     eventually(lambda: stack.request("GET", f"/api/v1/runs/{run_id}")[1]["status"] == "completed", seconds=30)
     ((pk, head),) = stack.sql(
         "SELECT c.id, head_seq FROM conversation c JOIN run ON run.conversation_id = c.id WHERE run.id = %s",
