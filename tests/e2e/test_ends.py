@@ -49,7 +49,7 @@ async def test_cancel_over_rest(stack: Stack) -> None:
         status, _ = await asyncio.to_thread(stack.request, "POST", path, {}, web=stack.webs[1])
         await client.wait(answer)
         assert time.monotonic() - began < 30
-        assert status == 202
+        assert status in (200, 202)  # its worker may have confirmed already
         assert_ended(stack, asked, answer, "cancelled")
         assert stack.request("POST", path, {})[0] == 200
 

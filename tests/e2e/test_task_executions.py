@@ -131,7 +131,8 @@ def test_a_cancel_ends_a_hung_model_call(stack: Stack) -> None:
     started = execute(stack, "[[echo]] words before it hangs [[hang]]")
     until(stack, started, "running")
     eventually(lambda: _text_of(stack, started))
-    post(stack, f"executions/{started}/cancel", expect=202)
+    status, _ = stack.request("POST", f"/api/v1/executions/{started}/cancel", {})
+    assert status in (200, 202)  # its worker may have stopped already
     found = until_end(stack, started)
     assert (found["status"], found["stop_reason"]) == ("cancelled", "cancelled")
     assert "words before" in found["result"]["summary"]
