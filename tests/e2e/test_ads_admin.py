@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -15,11 +15,14 @@ from tests.stack import Stack, clean_environment
 HOSTILE = "<img src=x onerror=alert(1)> \u202eevil\u200b " + "W" * 60
 MAKE = f"""
 import django, sys
+from uuid import UUID
 django.setup()
 from datetime import timedelta
 from django.utils import timezone
 from ads import charges, keys, payouts
+from ads.core.ids import new_id
 from ads.core.tokens import Environment
+from ads.models import Rating, ServiceTransaction, Session
 from tests.ads.factories import AdUnitFactory, AdvertiserFactory, AgentFactory, CampaignFactory
 from tests.ads.money import DOLLAR, sale_of
 now, mark = timezone.now(), sys.argv[1]
@@ -34,6 +37,16 @@ if mark == "market":
     payouts.pay_out(minimum_micros=DOLLAR, now=now)
     AdUnitFactory(
         title=hostile, campaign=campaign, review="pending_review", approved_content={{"title": "Once <b>tame</b>"}})
+    unit = AdUnitFactory(title=hostile, campaign=campaign)
+    facts = dict(book="live", agent=agent, decision_id=new_id(now), unit_id=unit.pk)
+    session = Session.objects.create(
+        **facts, id=UUID(int=1), campaign=campaign, required_fields=[hostile], structured_data={{hostile: hostile}},
+        started_at=now, expires_at=now)
+    session.messages.create(position=1, speaker="user", text=hostile, created_at=now)
+    ServiceTransaction.objects.create(
+        **facts, id=UUID(int=1), campaign=campaign, advertiser=campaign.advertiser, amount_micros=DOLLAR,
+        share_bps=7000, opened_at=now, expires_at=now, metadata={{hostile: hostile}})
+    Rating.objects.create(**facts, rating=4, text=hostile, created_at=now)
 else:
     for number in range(int(sys.argv[2])):
         AdUnitFactory(
@@ -42,7 +55,8 @@ else:
 """
 PAGES = (
     "unitreview/queue/", "adunit/", "campaign/", "advertiser/", "agent/", "adkey/add/", "payoutbatch/earnings/",
-    "payoutbatch/", "trafficreversal/add/", "featureswitch/", "ledgercheck/", "account/",
+    "payoutbatch/", "trafficreversal/add/", "featureswitch/", "ledgercheck/", "account/", "session/",
+    "servicetransaction/", "rating/", f"session/{UUID(int=1)}/change/", f"servicetransaction/{UUID(int=1)}/change/",
 )  # fmt: skip
 
 
