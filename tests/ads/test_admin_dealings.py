@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ads.models import Rating, ServiceTransaction, Session
+from ads.models import DecisionUnit, Rating, ServiceTransaction, Session
 from penguin_site.models import AuditEntry
 from tests.ads.factories import AdUnitFactory, AgentFactory, CampaignFactory
 from tests.ads.staff_client import StaffClient
@@ -96,6 +96,9 @@ def test_a_session_s_words_are_for_those_who_may_read_them(root, live, market):
     assert words in page and "team_size" in page and "&lt;i&gt;glad" in page and "CRM &lt;b&gt;for" in page
     looks = AuditEntry.objects.filter(action="staff.looked", object=f"ads.session:{session.pk}")
     assert [entry.after for entry in looks] == [{"part": "messages"}]
+    assert "$0.05" in page
+    DecisionUnit.objects.all().delete()  # with its partition, after a while
+    assert "not kept any more" in texts(root.see("session_change", session.pk))
     lee = StaffClient("lee", "view_session")
     page = texts(lee.see("session_change", session.pk))
     assert "not shown" in page and words not in page and "glad" not in page

@@ -134,7 +134,8 @@ def test_pages_hold_up_with_names_that_mean_harm(
     for who, looks in ((visitor, "wide"), (narrow, "narrow")):
         page = who.page()
         for place in PAGES:
-            page.goto(f"{stack.webs[0].http}/admin/ads/{place}")
+            response = page.goto(f"{stack.webs[0].http}/admin/ads/{place}")
+            assert response is not None and response.ok, place
             expect(page.locator("#content")).to_be_visible()
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, (place, looks)
