@@ -213,6 +213,32 @@ def test_an_open_chat_page_shows_what_is_decided(
     assert reader.wrong == []
 
 
+def test_copies_and_what_was_just_begun_are_followed_too(
+    stack: Stack, visitor: Visitor, browser: Browser, signed_in: Any
+) -> None:
+    reader = Visitor(browser, stack, signed_in)
+    chat = reader.page("/chat")
+    chat.get_by_label("Message", exact=True).fill("Tell of vermilion [[echo]]")
+    chat.keyboard.press("Enter")
+    expect(chat.locator(".turn .after:visible")).to_have_count(1)
+    session_id = chat.url.rpartition("/")[2]
+    status, copied = stack.request("POST", f"/api/v1/conversations/{session_id}/fork", {})
+    assert status in (200, 201)
+    copy = reader.page(f"/chat/{copied['session_id']}")
+    put_flag(stack, "Tell of vermilion%", "user")  # one of each
+    page = visitor.page(QUEUE)
+    cards = page.locator(".mq-card", has_text="vermilion")
+    expect(cards).to_have_count(2)
+    for each in (0, 1):
+        cards.nth(each).get_by_role("button", name="Hide").click()
+    for shown in (chat, copy):
+        expect(shown.locator(".question")).to_contain_text("This message was hidden by a moderator.")
+        expect(shown.locator(".turn")).to_have_count(1)
+        expect(shown.locator("[data-is=items]")).to_contain_text("Tell of vermilion")
+    reader.context.close()
+    assert reader.wrong == []
+
+
 def test_the_queue_is_worked_by_keyboard(
     stack: Stack, visitor: Visitor, browser: Browser, signed_in: Any
 ) -> None:
