@@ -14,7 +14,8 @@ from uuid import UUID
 from django.db import transaction
 
 from conversations import holds
-from conversations.core.moderation import Hold, excerpt_around
+from conversations.core.attached_texts import attached_texts
+from conversations.core.moderation import OF_TYPED_TEXT, Excerpt, Hold, excerpt_around
 from conversations.core.run_states import TERMINAL, RunStatus
 from conversations.core.transcript import complete_texts
 from conversations.models import Message, ModerationFlag, ModerationRule, Run
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 BATCH = 100
 # In one go, so that other chores have their turn; the next go is soon.
 MOST_AT_ONCE = 2_000
+# So much of a file's name stands in front of an excerpt of it.
+MOST_OF_NAME = 80
 _FIRST = UUID(int=0)
 _COLUMNS = "m.id, m.conversation_id, m.owner_id, m.role, m.content, m.parts, m.metadata, m.run_id"
 
@@ -71,9 +74,7 @@ def _unchecked() -> Iterator[list[Message]]:
 def _check(message: Message, rules: Sequence[ModerationRule], *, now: datetime) -> bool:
     """Whether the message counts as checked now. Nothing slow happens inside the transaction."""
     try:
-        findings = (
-            [] if message.metadata.get("hidden") else check(_text(message), role=message.role, rules=rules)
-        )
+        found = [] if message.metadata.get("hidden") else _found(message, rules)
     except NoEmbeddings as error:
         logger.warning("Message %s is not checked yet: %s", message.id, error.message)
         return False
@@ -81,23 +82,40 @@ def _check(message: Message, rules: Sequence[ModerationRule], *, now: datetime) 
         # One text that a check fails on must not keep all others from being checked. It is tried again.
         logger.exception("Message %s could not be checked.", message.id)
         return False
-    _store(message, findings, now=now)
+    _store(message, found, now=now)
     holds.settle(message.id)
     return True
 
 
-def _store(message: Message, findings: Sequence[Finding], *, now: datetime) -> None:
+def _found(message: Message, rules: Sequence[ModerationRule]) -> list[tuple[Finding, Excerpt]]:
+    """Of each rule that is hit its surest hit, in what was said or else in what is attached."""
     text = _text(message)
+    found = {
+        finding.rule.pk: (finding, excerpt_around(text, finding.hit))
+        for finding in check(text, role=message.role, rules=rules)
+    }
+    if message.role != Message.Role.USER:
+        return list(found.values())
+    of_files = [rule for rule in rules if rule.kind not in OF_TYPED_TEXT]
+    for attached in attached_texts(message.parts):
+        for finding in check(attached.checked, role=message.role, rules=of_files):
+            known = found.get(finding.rule.pk)
+            if known is None or known[0].hit.score < finding.hit.score:
+                excerpt = excerpt_around(attached.checked, finding.hit)
+                found[finding.rule.pk] = (finding, excerpt.named(attached.name[:MOST_OF_NAME]))
+    return list(found.values())
+
+
+def _store(message: Message, found: Sequence[tuple[Finding, Excerpt]], *, now: datetime) -> None:
     with transaction.atomic():
         if not Message.objects.filter(id=message.id, checked_at__isnull=True).update(checked_at=now):
             return  # somebody else has checked it, or it was deleted
         ModerationFlag.objects.bulk_create(
-            [_flag(message, finding, text, now=now) for finding in findings], ignore_conflicts=True
+            [_flag(message, finding, excerpt, now=now) for finding, excerpt in found], ignore_conflicts=True
         )
 
 
-def _flag(message: Message, finding: Finding, text: str, *, now: datetime) -> ModerationFlag:
-    excerpt = excerpt_around(text, finding.hit)
+def _flag(message: Message, finding: Finding, excerpt: Excerpt, *, now: datetime) -> ModerationFlag:
     return ModerationFlag(
         message_id=message.id,
         conversation_id=message.conversation_id,

@@ -13,11 +13,16 @@ def _script(request: Any) -> str:
     return static("penguin_site/staff/staff.js")
 
 
+def _icon(request: Any) -> str:
+    return static("penguin_site/icon.svg")
+
+
 UNFOLD = {
     "SITE_TITLE": "Penguin",
     "SITE_HEADER": "Penguin",
     "SITE_SUBHEADER": "Agents, tasks and ads",
     "SITE_SYMBOL": "ac_unit",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
     "SITE_URL": "/",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

@@ -49,7 +49,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "/static/penguin_site/icon.svg",
     "SWAGGER_UI_SETTINGS": {
         "deepLinking": True,
         "persistAuthorization": False,

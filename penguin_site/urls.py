@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from penguin_site import login
 from penguin_site.api_pages import Docs, Schema
+from penguin_site.favicon import favicon
 from penguin_site.health import Health
 from penguin_site.metrics import Metrics
 from penguin_site.staff.transcripts import transcript
@@ -19,6 +20,7 @@ urlpatterns = [
     path("functions/v1/", include("ads.api.urls")),
     path("api/schema", Schema.as_view(), name="schema"),
     path("api/docs", Docs.as_view(), name="docs"),
+    path("favicon.ico", favicon),
     path("metrics", Metrics.as_view()),
     path("authorize", login.authorize),
     path("login", login.PasswordLogin.as_view(), name="login"),

@@ -46,7 +46,7 @@ class Reason:
 def advance(
     execution_id: UUID, *, now: datetime, may_begin: bool = True, base_tree: str = "", wait: bool = False
 ) -> bool:
-    """Takes it as far as it goes by itself; False when somebody else is at it just now.
+    """Takes it as far as it goes by itself; False when somebody else is at it, or at what comes next, just now.
 
     `may_begin`: its runs may be made here, which is for workers. `base_tree`: what its directory was like before the
     first of them. `wait`: for whoever is at it, who may have looked before the wish was stored that this is about.
@@ -54,20 +54,25 @@ def advance(
     found = Execution.objects.filter(id=execution_id, status__in=_LIVE).values_list("task_id").first()
     if found is None:
         return True
-    with transaction.atomic():
-        # The order of locks is task, execution, conversation, run.
-        locked = Task.objects.select_for_update(skip_locked=not wait, of=("self",)).select_related(
-            "project", "parent"
-        )
-        task = locked.filter(id=found[0]).first()
-        if task is None:
-            return False  # before the second lock: who has the first one is about to take it
-        execution = Execution.objects.select_for_update(skip_locked=not wait).filter(id=execution_id).first()
-        if execution is None or execution.task_id != task.id:
-            return False
-        if execution.status in _LIVE:
-            execution.base_tree = base_tree or execution.base_tree
-            _Advance(execution, task, now, may_begin).take()
+    try:
+        with transaction.atomic():
+            # The order of locks is task, execution, conversation, run.
+            locked = Task.objects.select_for_update(skip_locked=not wait, of=("self",)).select_related(
+                "project", "parent"
+            )
+            task = locked.filter(id=found[0]).first()
+            if task is None:
+                return False  # before the second lock: who has the first one is about to take it
+            execution = (
+                Execution.objects.select_for_update(skip_locked=not wait).filter(id=execution_id).first()
+            )
+            if execution is None or execution.task_id != task.id:
+                return False
+            if execution.status in _LIVE:
+                execution.base_tree = base_tree or execution.base_tree
+                _Advance(execution, task, now, may_begin).take()
+    except next_tasks.ReadyTaskHeld:
+        return False  # nothing of this look is stored: the task that was done is settled with what comes next
     return True
 
 

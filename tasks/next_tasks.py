@@ -7,11 +7,20 @@ from tasks.core.task_states import TaskStatus
 from tasks.models import Execution, Task
 
 
+class ReadyTaskHeld(Exception):
+    """What could be next is locked by somebody just now: only a later look can tell whether it stays ready."""
+
+
 def next_task(execution: Execution) -> Task | None:
-    """The task with which a continuous execution goes on, locked: of its project, else of those its agent added."""
+    """The task with which a continuous execution goes on, locked: of its project, else of those its agent added.
+
+    None only where none is ready; ReadyTaskHeld where all that are ready are locked by others.
+    """
     ready = tasks.ready_tasks(owner_id=execution.owner_id).filter(_reach(execution))
     locked = ready.select_for_update(skip_locked=True, of=("self",)).select_related("project", "parent")
-    return locked.first()
+    if (task := locked.first()) is None and ready.exists():
+        raise ReadyTaskHeld
+    return task
 
 
 def why_nothing_is_ready(execution: Execution) -> str:

@@ -12,7 +12,10 @@ from ads.admin import (
     ledger,
     payouts,
     policy,
+    ratings,
     reviews,
+    services,
+    sessions,
     units,
 )
 
@@ -28,6 +31,9 @@ __all__ = [
     "ledger",
     "payouts",
     "policy",
+    "ratings",
     "reviews",
+    "services",
+    "sessions",
     "units",
 ]

@@ -14,9 +14,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from ads.core.ids import Mark, read
+from ads.core.books import LIVE
+from ads.core.ids import Mark, read, shown
 from ads.models import Advertiser, Agent, Campaign
 from penguin_site.audit.staff_pages import ReadOnlyAdmin
 from penguin_site.errors import DomainError
@@ -103,6 +105,38 @@ class StaffList(ReadOnlyAdmin):
             self.admin_site.admin_view(view),
             name=f"{self.opts.app_label}_{self.opts.model_name}_{name}",
         )
+
+
+class OfDecisions(StaffList):
+    """A list of what came of decisions, found by its own id, its agent's (`agt_`) or its decision's (`dec_`)."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        for mark, field in ((Mark.AGENT, "agent_id"), (Mark.DECISION, "decision_id")):
+            if identifier := read(mark, search_term.strip()):
+                return queryset.filter(**{field: identifier}), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        is_ours = lookup in ("agent__id__exact", "campaign__id__exact")
+        return is_ours or super().lookup_allowed(lookup, value, request)  # type: ignore[call-arg]
+
+    @display(description="Agent")
+    def agent_link(self, row: Any) -> SafeString:
+        return link("agent_change", row.agent, row.agent_id)
+
+    @display(description="Campaign")
+    def campaign_link(self, row: Any) -> SafeString:
+        return link("campaign_change", row.campaign, row.campaign_id)
+
+    @display(description="Decision")
+    def decision_link(self, row: Any) -> SafeString:
+        return link("decision_change", shown(Mark.DECISION, row.decision_id)[:17] + "…", row.decision_id)
+
+    @display(description="Book")
+    def book_name(self, row: Any) -> str:
+        return "live" if row.book == LIVE else "test"
 
 
 def page(

@@ -7,7 +7,7 @@ from ads.models.parties import Agent
 
 
 class Rating(models.Model):
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, db_index=False, related_name="+")
     book = models.CharField(max_length=40)
     decision_id = models.UUIDField()
     unit_id = models.UUIDField()
@@ -21,7 +21,11 @@ class Rating(models.Model):
             models.UniqueConstraint(fields=["decision_id", "unit_id"], name="ad_rating_once"),
             models.CheckConstraint(condition=Q(rating__gte=1, rating__lte=5), name="ad_rating_range"),
         ]
-        indexes = [models.Index(fields=["unit_id", "created_at"], name="ad_rating_unit")]
+        indexes = [
+            models.Index(fields=["unit_id", "created_at"], name="ad_rating_unit"),
+            models.Index(fields=["agent", "-id"], name="ad_rating_agent_time"),
+            models.Index(fields=["rating", "-id"], name="ad_rating_stars_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rating} for {self.unit_id}"

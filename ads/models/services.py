@@ -18,9 +18,9 @@ class ServiceTransaction(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     book = models.CharField(max_length=40)
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, db_index=False, related_name="+")
     advertiser = models.ForeignKey(Advertiser, on_delete=models.PROTECT, related_name="+")
-    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="+")
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, db_index=False, related_name="+")
     decision_id = models.UUIDField()
     unit_id = models.UUIDField()
     amount_micros = models.BigIntegerField()
@@ -38,7 +38,10 @@ class ServiceTransaction(models.Model):
             models.CheckConstraint(condition=Q(amount_micros__gt=0), name="ad_service_amount"),
         ]
         indexes = [
-            models.Index(fields=["book", "expires_at"], condition=Q(state="open"), name="ad_service_open")
+            models.Index(fields=["book", "expires_at"], condition=Q(state="open"), name="ad_service_open"),
+            models.Index(fields=["agent", "-id"], name="ad_service_agent_time"),
+            models.Index(fields=["campaign", "-id"], name="ad_service_campaign_time"),
+            models.Index(fields=["state", "-id"], name="ad_service_state_time"),
         ]
 
     def __str__(self) -> str:

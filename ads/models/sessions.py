@@ -19,8 +19,8 @@ class Session(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     book = models.CharField(max_length=40)
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+")
-    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="+")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, db_index=False, related_name="+")
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, db_index=False, related_name="+")
     decision_id = models.UUIDField()
     unit_id = models.UUIDField()
     state = models.CharField(max_length=9, choices=State, default=State.ACTIVE)
@@ -55,7 +55,12 @@ class Session(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["book", "expires_at"], condition=Q(state="active"), name="ad_session_active")
+            models.Index(
+                fields=["book", "expires_at"], condition=Q(state="active"), name="ad_session_active"
+            ),
+            models.Index(fields=["agent", "-id"], name="ad_session_agent_time"),
+            models.Index(fields=["campaign", "-id"], name="ad_session_campaign_time"),
+            models.Index(fields=["state", "-id"], name="ad_session_state_time"),
         ]
 
     def __str__(self) -> str:

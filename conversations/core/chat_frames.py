@@ -84,6 +84,9 @@ def of_event(event: Event, *, session_id: str, epoch: str) -> list[Frame]:
             return [frame("todos", **common, todos=payload["todos"])]
         case EventType.EXECUTION_STARTED | EventType.EXECUTION_UPDATED | EventType.EXECUTION_ENDED:
             return [frame("execution", **common, execution=payload["execution"])]
+        case EventType.MESSAGE_MODERATED:
+            # Of no run, as it may come long after the `complete` that is the last frame of its own.
+            return [frame("moderated", **{**common, "run_id": None}, **payload)]
         case EventType.RUN_ENDED:
             return _ended(payload, common, session_id)
     if asked := _ASKED.get(event.type):

@@ -28,6 +28,9 @@ class CheckKind(StrEnum):
         return _LABELS[self]
 
 
+# They judge how somebody writes. A file of data or of a program is neither prose nor a sentence.
+OF_TYPED_TEXT = frozenset({CheckKind.GIBBERISH, CheckKind.REPETITION})
+
 _LABELS = {
     CheckKind.PROFANITY: "profanity (word list)",
     CheckKind.PERSONAL: "personal data",
@@ -74,6 +77,11 @@ class Excerpt:
     text: str
     hit_start: int
     hit_end: int
+
+    def named(self, name: str) -> "Excerpt":
+        """With the name of what it is from in front of it."""
+        head = f"[{name}] " if name else ""
+        return Excerpt(head + self.text, self.hit_start + len(head), self.hit_end + len(head))
 
     @property
     def parts(self) -> tuple[str, str, str]:

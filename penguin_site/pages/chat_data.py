@@ -61,6 +61,13 @@ class TurnOfRun(PageData):
 
 
 @extend_schema(exclude=True)
+class TurnOfMessage(PageData):
+    def get(self, request: Request, session_id: str, message_id: UUID) -> Response:
+        conversation = sessions.get_conversation(owner_id=request.user.id, session_id=session_id)
+        return Response({"turn": chat_turns.turn_with(conversation, message_id)})
+
+
+@extend_schema(exclude=True)
 class Rendered(PageData):
     """Nothing is stored: POST because the text is long."""
 

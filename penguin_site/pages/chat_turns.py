@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from conversations.core.tool_results import MOST_IN_LOG, cut, shown_arguments
 from conversations.models import Conversation, Message, MessageFeedback, Run
@@ -48,8 +49,18 @@ def earlier(conversation: Conversation, *, before: int) -> dict[str, Any]:
 
 def turn_of(run: Run) -> Turn | None:
     """One run's turn as it is now; None where there is nothing of it (its question is another run's)."""
-    messages = Message.objects.filter(conversation_id=run.conversation_id, turn=run.turn).order_by("step")
-    made = _turns(messages.values(*_FIELDS)[:MOST_IN_TURN], owner_id=run.owner_id)
+    return _stored(run.conversation_id, run.turn, owner_id=run.owner_id)
+
+
+def turn_with(conversation: Conversation, message_id: UUID) -> Turn | None:
+    """The turn of a message as it is now; None where there is no such message in the conversation."""
+    message = Message.objects.filter(id=message_id, conversation_id=conversation.id).values("turn").first()
+    return _stored(conversation.id, message["turn"], owner_id=conversation.owner_id) if message else None
+
+
+def _stored(conversation_id: int, turn: int, *, owner_id: int) -> Turn | None:
+    messages = Message.objects.filter(conversation_id=conversation_id, turn=turn).order_by("step")
+    made = _turns(messages.values(*_FIELDS)[:MOST_IN_TURN], owner_id=owner_id)
     return made[0] if made else None
 
 
@@ -105,7 +116,8 @@ def _turn(
         "run_id": run_id or None,
         "questions": [_question(m) for m in messages if m["role"] == Message.Role.USER],
         "answer_id": str(answer["id"]) if answer else None,
-        "items": [*_notes(messages), *_items(answer, results)],
+        "notes": _notes(messages),
+        "items": _items(answer, results),
         "status": run.get("status"),
         "error": run.get("error"),
         "usage": run.get("usage") or None,

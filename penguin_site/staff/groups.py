@@ -30,11 +30,13 @@ _MODERATION = (
 _TASKS = _views("tasks", "project", "task", "execution", "projectrun", "schedule")
 _ADS = _views(
     "ads", "advertiser", "agent", "campaign", "adunit", "unitreview", "policyphrase", "blockedcategory", "feedback",
-    "featureswitch", "decision", "adevent", "invalidmark", "trafficreversal",
+    "featureswitch", "decision", "adevent", "invalidmark", "trafficreversal", "session", "sessionmessage",
+    "servicetransaction", "rating",
 )  # fmt: skip
 _MONEY = _views(
     "ads", "account", "ledgertransaction", "ledgercheck", "posting", "payout", "payoutbatch", "wallet",
     "campaignbudget", "advertiser", "agent", "campaign", "decision", "adevent", "invalidmark", "trafficreversal",
+    "session", "servicetransaction",
 )  # fmt: skip
 
 PERMISSIONS: dict[str, tuple[str, ...]] = {

@@ -136,6 +136,23 @@ def test_the_frames_of_an_event(event: Event, names: list[str]) -> None:
             assert frame["data"]["cursor"] == f"0a1b2c3d:{event.seq}"
 
 
+def test_what_moderators_decide_belongs_to_no_run() -> None:
+    """It may come long after the `complete` that is the last frame of its run."""
+    event = Event(9, EventType.MESSAGE_MODERATED, "r1", {"message_id": "m1", "role": "user", "hidden": True})
+    [frame] = chat_frames.of_event(event, session_id="s1", epoch="0a1b2c3d")
+    assert frame == {
+        "event": "moderated",
+        "data": {
+            "session_id": "s1",
+            "run_id": None,
+            "cursor": "0a1b2c3d:9",
+            "message_id": "m1",
+            "role": "user",
+            "hidden": True,
+        },
+    }
+
+
 def test_a_complete_frame_says_everything() -> None:
     [frame] = chat_frames.of_event(_ended(reasoning="Because"), session_id="s1", epoch="0a1b2c3d")
     assert frame["data"] == {

@@ -2,6 +2,8 @@
 
 import pytest
 
+from conversations.core import attached_texts as attachments
+from conversations.core.attached_texts import Attached, attached_texts
 from conversations.core.moderation import (
     CheckKind,
     Hit,
@@ -35,6 +37,40 @@ from conversations.core.text_checks import score_gibberish, score_repetition, sc
 def test_phrases(text: str, found: str | None) -> None:
     hit = score_phrases(text, phrase_pattern(["kill yourself", "i'm so sorry", "bomb*"]))
     assert (text[hit.start : hit.end] if hit else None) == found
+
+
+@pytest.mark.parametrize(
+    ("context", "found"),
+    [
+        ({"attached_files": [{"name": "a", "content": "b"}]}, [Attached("a", "b")]),
+        ({"attached_files": [{"name": "a", "b": "c"}]}, [Attached("context", "name\na\nb\nc")]),
+        ({"attached_files": ["a", None], "b": {"c": ["d", 1, "e"]}, "f": "g"}, [
+            Attached("context", "a"), Attached("context", ""), Attached("context", "b\nc\nd\ne\nf\ng"),
+        ]),
+        ({"attached_files": "a"}, [Attached("context", "attached_files\na")]),
+        ({}, []),
+    ],
+)  # fmt: skip
+def test_what_stands_in_a_context(context: object, found: list[Attached]) -> None:
+    assert attached_texts([{"type": "context", "value": context}]) == found
+
+
+def test_of_what_is_attached_so_much_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attachments, "MOST_CHARACTERS", 10)
+    files = [
+        {"name": "ab", "content": "x" * 3},
+        {"name": "cd", "content": "y" * 9},
+        {"name": "ef", "content": "z"},
+    ]
+    parts = [{"type": "context", "value": {"attached_files": files}}]
+    assert attached_texts(parts) == [Attached("ab", "xxx"), Attached("cd", "yyy")]
+    image = {"type": "image", "filename": "i.png"}
+    monkeypatch.setattr(attachments, "MOST_CHARACTERS", 1000)
+    assert attached_texts([image] * 30) == [Attached("i.png", "")] * attachments.MOST_FILES
+    deep: object = "word"
+    for _ in range(5_000):
+        deep = [deep]
+    assert attached_texts([{"type": "context", "value": deep}]) == [Attached("context", "word")]
 
 
 def test_no_phrases_find_nothing() -> None:

@@ -92,6 +92,55 @@ def test_the_default_rules_find_what_they_are_for(db) -> None:
     ]
 
 
+def test_what_is_attached_is_checked_like_what_was_typed(db) -> None:
+    rule = RuleFactory(phrases="badword\nworse")
+    RuleFactory(kind="repetition", threshold=0.5, phrases="")
+    same = "again and again\n" * 50
+    files = [
+        {"name": "notes.txt", "content": f"{same}one badword {same}"},
+        {"name": "b", "content": "harmless"},
+    ]
+    contexts = {
+        "notes.txt": {"attached_files": files},
+        "context": {"page": {"badword": ["deep", 1, None]}},
+    }
+    for name, context in contexts.items():
+        message = MessageFactory(content="Look at it", parts=[{"type": "context", "value": context}])
+        check_messages(0)
+        flag = ModerationFlag.objects.get(message=message)  # of data that repeats itself nothing is said
+        assert (flag.rule, flag.excerpt[flag.hit_start : flag.hit_end]) == (rule, "badword")
+        assert flag.excerpt.startswith(f"[{name}] ")
+    file = {"type": "file", "path": "plans/worse.md", "size": 3, "text": "abc"}
+    image = {
+        "id": "1",
+        "type": "image",
+        "artifact_id": "1",
+        "filename": "a badword.png",
+        "status": "complete",
+    }
+    for part, hit in ((file, "worse"), (image, "badword")):
+        message = MessageFactory(content="Look at it", parts=[part])
+        check_messages(0)
+        flag = ModerationFlag.objects.get(message=message)
+        assert flag.excerpt[flag.hit_start : flag.hit_end] == hit
+    # One flag a rule, and what was typed comes first.
+    message = MessageFactory(content="A badword", parts=[file, image])
+    check_messages(0)
+    assert ModerationFlag.objects.get(message=message).excerpt == "A badword"
+
+
+def test_a_moderator_who_hides_a_message_hides_what_is_attached(staff) -> None:
+    RuleFactory(phrases="badword")
+    message = MessageFactory(
+        content="Look",
+        parts=[{"type": "context", "value": {"attached_files": [{"name": "a", "content": "badword"}]}}],
+    )
+    check_messages(0)
+    decide(ModerationFlag.objects.get(), "hidden", staff)
+    message.refresh_from_db()
+    assert message.parts == [] and "badword" not in str(message.metadata)
+
+
 def test_messages_are_checked_once_when_they_are_complete(settings) -> None:
     rule = RuleFactory(phrases="badword\nworse")
     RuleFactory(phrases="badword", is_on=False)
@@ -463,7 +512,7 @@ def test_the_chat_page_says_what_moderators_have_to_say(person: User, staff: Use
     client.force_login(person)
     (turn,) = client.get(f"/chat/data/conversations/{run.conversation.session_id}").json()["turns"]
     assert turn["questions"][0]["text"] == "A badword"
-    warning, hidden, notice = turn["items"]
+    (warning, hidden), (notice,) = turn["notes"], turn["items"]
     assert "<strong>A moderator's warning:</strong> Be &lt;b&gt;kind&lt;/b&gt;." in warning["html"]
     assert "<strong>Hidden by a moderator:</strong> Rude" in hidden["html"]
     assert notice["text"] == hidden_messages.NOTICE

@@ -1,17 +1,25 @@
 """Chromium as a person's: who visits the pages, what must never happen on them, and what axe-core finds wrong."""
 
+import re
 import subprocess
 import sys
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.processes import ROOT
 from tests.stack import Stack, clean_environment
 
 PATIENCE = 30_000  # milliseconds: a machine may be busy with other tests
 AXE = files("axe_playwright_python") / "axe.min.js"
+# What a page is looked at in; every page in each of them, light and dark.
+SIZES: dict[str, ViewportSize] = {
+    "narrow": {"width": 390, "height": 844},
+    "wide": {"width": 1280, "height": 800},
+}
+SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 
 
 def login_link(stack: Stack) -> str:
@@ -63,3 +71,31 @@ def faults(page: Page) -> list[tuple[str, list[str]]]:
         for fault in found
         if fault["impact"] in ("serious", "critical")
     ]
+
+
+def looks_finished(page: Page, *, is_admin: bool = False) -> None:
+    """In both widths and both colours: nothing sticks out, and nobody is kept out. The page is wide and light then."""
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        if is_admin:  # it asks for the colours when it is loaded
+            page.reload()
+            is_dark = re.compile(r"(^|\s)dark(\s|$)")
+            html = expect(page.locator("html"))
+            if scheme == "dark":
+                html.to_have_class(is_dark)
+            else:
+                html.not_to_have_class(is_dark)
+        for name, size in SIZES.items():
+            page.set_viewport_size(size)
+            _fits(page, f"{page.url}, {name}, {scheme}")
+            found = faults(page)
+            assert found == [], (page.url, name, scheme, found)
+
+
+def _fits(page: Page, what: str) -> None:
+    """Nothing is wider than the window; what a script draws (charts) may follow a moment later."""
+    try:
+        page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth")
+    except PlaywrightTimeout:
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        raise AssertionError(f"{what}: {wide} pixels stick out") from None

@@ -2,20 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
-from tests.e2e.browser import Visitor, faults
+from tests.e2e.browser import Visitor, faults, looks_finished
 from tests.e2e.tool_runs import call, new_session, repository, say
 from tests.stack import Stack
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202egpj.exe\u200b" + "W" * 120
-
-
-def is_wide_enough(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def asking(stack: Stack, root: Path, *, title: str) -> str:
@@ -86,24 +80,17 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_pages_can_be_read_by_everybody(
-    visitor: Visitor, browser: Browser, stack: Stack, signed_in: dict[str, Any], scheme: Any, width: int
-) -> None:
+def test_pages_can_be_read_by_everybody(visitor: Visitor, stack: Stack) -> None:
     stack.request("POST", "/api/v1/conversations/create", {"session_id": new_session(), "title": HOSTILE})
     stack.request("POST", "/api/v1/tasks", {"title": HOSTILE})
-    reader = Visitor(browser, stack, signed_in, color_scheme=scheme, viewport={"width": width, "height": 900})
-    page = reader.page()
-    for name, path in PAGES.items():
+    page = visitor.page()
+    for path in PAGES.values():
         page.goto(stack.webs[0].http + path)
         expect(page.locator("h1")).to_be_visible()
-        assert is_wide_enough(page), name
-        assert faults(page) == [], name
+        looks_finished(page, is_admin=True)
     page.goto(f"{stack.webs[0].http}/admin/tasks/task/board/")
     expect(page.get_by_text("gpj.exe").first).to_be_visible()
     expect(page.locator(".pg-board")).to_contain_text("⟨U+202E⟩gpj.exe⟨U+200B⟩")
-    reader.context.close()
-    assert reader.wrong == []
 
 
 def test_the_menu_filters_and_theme_by_keyboard(visitor: Visitor, stack: Stack) -> None:

@@ -3,23 +3,26 @@
 import subprocess
 import sys
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import Visitor, faults
+from tests.e2e.browser import Visitor, looks_finished
 from tests.processes import ROOT
 from tests.stack import Stack, clean_environment
 
 HOSTILE = "<img src=x onerror=alert(1)> \u202eevil\u200b " + "W" * 60
 MAKE = f"""
 import django, sys
+from uuid import UUID
 django.setup()
 from datetime import timedelta
 from django.utils import timezone
 from ads import charges, keys, payouts
+from ads.core.ids import new_id
 from ads.core.tokens import Environment
+from ads.models import Rating, ServiceTransaction, Session
 from tests.ads.factories import AdUnitFactory, AdvertiserFactory, AgentFactory, CampaignFactory
 from tests.ads.money import DOLLAR, sale_of
 now, mark = timezone.now(), sys.argv[1]
@@ -34,6 +37,16 @@ if mark == "market":
     payouts.pay_out(minimum_micros=DOLLAR, now=now)
     AdUnitFactory(
         title=hostile, campaign=campaign, review="pending_review", approved_content={{"title": "Once <b>tame</b>"}})
+    unit = AdUnitFactory(title=hostile, campaign=campaign)
+    facts = dict(book="live", agent=agent, decision_id=new_id(now), unit_id=unit.pk)
+    session = Session.objects.create(
+        **facts, id=UUID(int=1), campaign=campaign, required_fields=[hostile], structured_data={{hostile: hostile}},
+        started_at=now, expires_at=now)
+    session.messages.create(position=1, speaker="user", text=hostile, created_at=now)
+    ServiceTransaction.objects.create(
+        **facts, id=UUID(int=1), campaign=campaign, advertiser=campaign.advertiser, amount_micros=DOLLAR,
+        share_bps=7000, opened_at=now, expires_at=now, metadata={{hostile: hostile}})
+    Rating.objects.create(**facts, rating=4, text=hostile, created_at=now)
 else:
     for number in range(int(sys.argv[2])):
         AdUnitFactory(
@@ -42,7 +55,8 @@ else:
 """
 PAGES = (
     "unitreview/queue/", "adunit/", "campaign/", "advertiser/", "agent/", "adkey/add/", "payoutbatch/earnings/",
-    "payoutbatch/", "trafficreversal/add/", "featureswitch/", "ledgercheck/", "account/",
+    "payoutbatch/", "trafficreversal/add/", "featureswitch/", "ledgercheck/", "account/", "session/",
+    "servicetransaction/", "rating/", f"session/{UUID(int=1)}/change/", f"servicetransaction/{UUID(int=1)}/change/",
 )  # fmt: skip
 
 
@@ -111,21 +125,12 @@ def test_of_two_reviewers_the_second_is_told(visitor: Visitor, stack: Stack, mar
     assert reviews(stack, mark) == ["approved"]
 
 
-def test_pages_hold_up_with_names_that_mean_harm(
-    visitor: Visitor, browser: Browser, stack: Stack, signed_in: dict[str, Any]
-) -> None:
+def test_pages_hold_up_with_names_that_mean_harm(visitor: Visitor, stack: Stack) -> None:
     """Nothing of a name runs (the visitor looks), nothing overflows, and everybody can use the pages."""
     make(stack, "market")
-    narrow = Visitor(browser, stack, signed_in, viewport={"width": 390, "height": 800}, color_scheme="dark")
-    for who, looks in ((visitor, "wide"), (narrow, "narrow")):
-        page = who.page()
-        for place in PAGES:
-            page.goto(f"{stack.webs[0].http}/admin/ads/{place}")
-            expect(page.locator("#content")).to_be_visible()
-            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            assert wide <= 0, (place, looks)
-            if who is visitor or place == PAGES[0]:
-                found = faults(page)
-                assert found == [], (place, looks, found)
-    narrow.context.close()
-    assert narrow.wrong == []
+    page = visitor.page()
+    for place in PAGES:
+        response = page.goto(f"{stack.webs[0].http}/admin/ads/{place}")
+        assert response is not None and response.ok, place
+        expect(page.locator("#content")).to_be_visible()
+        looks_finished(page, is_admin=True)

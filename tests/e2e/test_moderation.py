@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from penguin_site.core.secret_tokens import token_hash
-from tests.e2e.browser import Visitor, faults, login_link
+from tests.e2e.browser import Visitor, faults, login_link, looks_finished
 from tests.e2e.raw_socket import names, raw_socket
 from tests.processes import eventually
 from tests.stack import Stack
@@ -72,6 +72,17 @@ def flagged(stack: Stack, text: str) -> tuple[str, str]:
     return session_id, run_id
 
 
+def put_flag(stack: Stack, like: str, role: str) -> None:
+    """As if a rule had been hit."""
+    stack.sql(
+        "INSERT INTO moderation_flag (message_id, conversation_id, author_id, rule_id, score, excerpt, hit_start,"
+        " hit_end) SELECT m.id, conversation_id, owner_id, (SELECT min(id) FROM moderation_rule), 1, content, 0, 8"
+        " FROM message m WHERE content LIKE %s AND role = %s",
+        like,
+        role,
+    )
+
+
 def card(page: Page, text: str) -> Any:
     return page.locator(".mq-card", has_text=text).first
 
@@ -129,12 +140,7 @@ def test_what_is_hidden_is_not_in_the_models_context(stack: Stack, visitor: Visi
         "POST", "/api/v1/chat/message", {"text": f"Remember {secret} [[echo]]", "session_id": session_id}
     )
     stack.request("POST", "/api/v1/chat/message", {"text": "What is red? [[echo]]", "session_id": session_id})
-    stack.sql(
-        "INSERT INTO moderation_flag (message_id, conversation_id, author_id, rule_id, score, excerpt, hit_start,"
-        " hit_end) SELECT m.id, conversation_id, owner_id, (SELECT min(id) FROM moderation_rule), 1, content, 0, 8"
-        " FROM message m WHERE content LIKE %s AND role = 'user'",
-        f"Remember {secret}%",
-    )
+    put_flag(stack, f"Remember {secret}%", "user")
     page = visitor.page(QUEUE)
     card(page, secret).get_by_role("button", name="Hide").click()
     expect(card(page, secret)).to_contain_text("Hidden by owner.")
@@ -147,6 +153,90 @@ def test_what_is_hidden_is_not_in_the_models_context(stack: Stack, visitor: Visi
     expect(chat.locator(".turn").first).to_contain_text("This message was hidden by a moderator.")
     expect(chat.locator(".turn").nth(1)).to_contain_text("What is red?")
     chat.close()
+
+
+def test_an_open_chat_page_shows_what_is_decided(
+    stack: Stack, visitor: Visitor, browser: Browser, signed_in: Any
+) -> None:
+    session_id, word = new_session(), "cerulean"
+    for text in (f"Tell of {word} [[echo]]", "Tell of nothing [[echo]]"):
+        stack.request("POST", "/api/v1/chat/message", {"text": text, "session_id": session_id})
+    put_flag(stack, f"Tell of {word}%", "user")
+    put_flag(stack, f"%{word}%", "assistant")
+    notice = "This message was hidden by a moderator."
+    reader = Visitor(browser, stack, signed_in)
+    chat = reader.page(f"/chat/{session_id}")
+    turn, other = chat.locator(".turn").first, chat.locator(".turn").nth(1)
+    question, answer = turn.locator(".question"), turn.locator("[data-is=items]")
+    notes = turn.locator("[data-is=notes]")
+    expect(question).to_contain_text(word)
+    expect(answer).to_contain_text(word)
+    expect(notes).to_be_empty()
+    page = visitor.page(QUEUE)
+    cards = page.locator(".mq-card", has_text=word)
+    expect(cards).to_have_count(2)
+    asked, answered = cards.nth(0), cards.nth(1)  # the longest first
+
+    page.get_by_label("Reason").fill("Too blue.")
+    asked.get_by_role("button", name="Hide").click()
+    expect(question).to_contain_text(notice)
+    expect(notes).to_contain_text("Hidden by a moderator: Too blue.")
+    expect(chat.locator("#title")).to_contain_text("Hidden by a moderator")
+    expect(chat.locator("#announcer")).to_have_text("A moderator has hidden a message.")
+    answered.get_by_role("button", name="Hide").click()
+    expect(answer).to_contain_text(notice)
+    expect(chat.locator("#transcript")).not_to_contain_text(word)
+    expect(other).to_contain_text("Tell of nothing")
+    looks_finished(chat)
+
+    for hidden in (asked, answered):
+        hidden.get_by_role("button", name="Undo").click()
+    expect(question).to_contain_text(word)
+    expect(answer).to_contain_text(word)
+    expect(answer).not_to_contain_text(notice)
+    expect(notes).to_be_empty()
+    expect(chat.locator("#title")).to_contain_text(word)
+
+    # What was decided while nobody was connected is shown when the connection is back.
+    reader.context.set_offline(True)
+    expect(chat.locator("#banner")).to_contain_text("The connection is lost")
+    page.get_by_label("Reason").fill("Please, no blue.")
+    asked.get_by_role("button", name="Warn").click()
+    expect(asked).to_contain_text("Warned by owner.")
+    expect(notes).to_be_empty()
+    reader.context.set_offline(False)
+    expect(notes).to_have_text("A moderator's warning: Please, no blue.")
+    expect(question).to_contain_text(word)
+    asked.get_by_role("button", name="Undo").click()
+    expect(notes).to_be_empty()
+    reader.context.close()
+    assert reader.wrong == []
+
+
+def test_copies_and_what_was_just_begun_are_followed_too(
+    stack: Stack, visitor: Visitor, browser: Browser, signed_in: Any
+) -> None:
+    reader = Visitor(browser, stack, signed_in)
+    chat = reader.page("/chat")
+    chat.get_by_label("Message", exact=True).fill("Tell of vermilion [[echo]]")
+    chat.keyboard.press("Enter")
+    expect(chat.locator(".turn .after:visible")).to_have_count(1)
+    session_id = chat.url.rpartition("/")[2]
+    status, copied = stack.request("POST", f"/api/v1/conversations/{session_id}/fork", {})
+    assert status in (200, 201)
+    copy = reader.page(f"/chat/{copied['session_id']}")
+    put_flag(stack, "Tell of vermilion%", "user")  # one of each
+    page = visitor.page(QUEUE)
+    cards = page.locator(".mq-card", has_text="vermilion")
+    expect(cards).to_have_count(2)
+    for each in (0, 1):
+        cards.nth(each).get_by_role("button", name="Hide").click()
+    for shown in (chat, copy):
+        expect(shown.locator(".question")).to_contain_text("This message was hidden by a moderator.")
+        expect(shown.locator(".turn")).to_have_count(1)
+        expect(shown.locator("[data-is=items]")).to_contain_text("Tell of vermilion")
+    reader.context.close()
+    assert reader.wrong == []
 
 
 def test_the_queue_is_worked_by_keyboard(
@@ -179,7 +269,7 @@ def test_the_queue_is_worked_by_keyboard(
     page.keyboard.press("Escape")
     page.keyboard.press("w")
     expect(card(page, marks[1])).to_contain_text("Warned by owner.")
-    assert stack.sql("SELECT reason FROM user_warning") == [("hdwb",)]
+    assert stack.sql("SELECT reason FROM user_warning WHERE withdrawn_at IS NULL") == [("hdwb",)]
     expect(page.get_by_label("Reason")).to_have_value("")  # it was for that one
     # What is around it.
     page.keyboard.press("o")
@@ -217,17 +307,15 @@ def test_the_queue_is_worked_by_keyboard(
     page.get_by_role("link", name="Look again").click()
     expect(page.locator(".mq-empty")).to_contain_text("Nothing waits here")
     eventually(lambda: status_of(stack, runs[4][1]) == ("completed", ""), seconds=60)
-    _look_at_narrow_and_dark(stack, browser, signed_in)
+    _look_in_all_ways(stack, browser, signed_in)
 
 
-def _look_at_narrow_and_dark(stack: Stack, browser: Browser, signed_in: Any) -> None:
+def _look_in_all_ways(stack: Stack, browser: Browser, signed_in: Any) -> None:
     flagged(stack, f"<script>alert(1)</script> {BAD}, {'a-very-long-word-' * 30}")
-    size = {"width": 390, "height": 844}
-    visitor = Visitor(browser, stack, signed_in, viewport=size, color_scheme="dark")
+    visitor = Visitor(browser, stack, signed_in, color_scheme="dark")
     page = visitor.page(QUEUE)
     expect(page.locator(".mq-card").last).to_contain_text("<script>alert(1)</script>")
     expect(page.locator("html")).to_have_class(re.compile("dark"))
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert faults(page) == []
+    looks_finished(page, is_admin=True)
     visitor.context.close()
     assert visitor.wrong == []

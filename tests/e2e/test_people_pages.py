@@ -6,28 +6,14 @@ import sys
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.e2e.browser import Visitor, faults, login_link
+from tests.e2e.browser import Visitor, login_link, looks_finished
 from tests.e2e.tool_runs import call, new_session, say
 from tests.processes import ROOT, eventually
 from tests.stack import Stack
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202egpj.exe\u200b" + "W" * 60
-NARROW, WIDE = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
-
-
-def looks_finished(page: Page) -> None:
-    """In both widths and both colours: nothing sticks out, and nobody is kept out."""
-    for scheme in ("dark", "light"):
-        page.emulate_media(color_scheme=scheme)
-        for size in (NARROW, WIDE):
-            page.set_viewport_size(size)
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
-                page.url,
-                size,
-            )
-        assert faults(page) == [], (page.url, scheme)
 
 
 MAKE_AD = """

@@ -157,6 +157,11 @@ def frame(event: str, *, run_id: str | None = "r", **data: Any) -> str:
     return json.dumps({"event": event, "data": {"session_id": "s", "run_id": run_id, **data}})
 
 
+# Of the conversation, not of the run.
+OTHERS = (
+    frame("moderated", run_id=None, message_id="m", role="user", hidden=True, cursor="e:1"),
+    frame("execution", run_id=None, execution={}, cursor="e:1"),
+)
 START = frame("start", message_id="m", cursor="e:1")
 COMPLETE = frame("complete", message_id="m", response="ab", status="completed", aborted=False, usage={},
                  action_results=[], cursor="e:9")  # fmt: skip
@@ -169,7 +174,9 @@ def token(text: str, offset: int, part_id: str = "p", run_id: str = "r") -> str:
 def test_a_stream_takes_what_is_news_to_it() -> None:
     stream = ChatStream({"text": "x", "client_message_id": "c"})
     assert stream.hello() == [{"text": "x", "client_message_id": "c"}]
+    assert [stream.take(other) for other in OTHERS] == [None, None]
     assert isinstance(stream.take(START), events.Started)
+    assert [stream.take(other) for other in OTHERS] == [None, None]
     assert stream.take(token("a🐧", 0)) is not None
     assert stream.hello() == [{"type": "attach", "session_id": "s", "after": "e:1", "parts": {"p": 2}}]
     assert stream.take(token("a🐧", 0)) is None  # had before

@@ -51,6 +51,7 @@ PUBLIC = {
     "api/v1/health",
     "api/schema",
     "api/docs",
+    "favicon.ico",
     "authorize",
     "login",
     "logout",

@@ -134,6 +134,22 @@ def test_a_turn_has_its_parts_in_their_order(browser, conversation):
     assert again == shown
 
 
+def test_what_moderators_say_stands_beside_a_turn(browser, conversation):
+    turn(conversation, 1, text_part("Hello"))
+    asked = Message.objects.get(conversation=conversation, role="user")
+    asked.metadata = {"warning": "Not <b>so</b>"}
+    asked.save()
+    address = f"/chat/data/conversations/{conversation.session_id}/messages"
+    shown = browser.get(f"{address}/{asked.id}").json()["turn"]
+    (note,) = shown["notes"]
+    assert "<strong>A moderator's warning:</strong> Not &lt;b&gt;so&lt;/b&gt;" in note["html"]
+    assert [item["text"] for item in shown["items"]] == ["Hello"]
+    theirs = MessageFactory()
+    assert browser.get(f"{address}/{theirs.id}").json() == {"turn": None}
+    elsewhere = f"/chat/data/conversations/{theirs.conversation.session_id}/messages/{theirs.id}"
+    assert browser.get(elsewhere).status_code == 404
+
+
 def test_pages_of_turns_meet_and_cost_the_same_statements(
     browser, conversation, django_assert_num_queries, settings
 ):

@@ -209,6 +209,26 @@ def test_pages_carry_strict_headers():
     assert "no-store" in headers["Cache-Control"]
 
 
+@pytest.mark.parametrize("path", ["/password", "/chat", "/admin/", "/api/docs"])
+def test_pages_have_an_icon(path, staff):
+    browser = Client()
+    browser.force_login(staff)
+    page = browser.get(path).content.decode()
+    (address,) = re.findall(r'<link\s+rel="icon"[^>]*\shref="([^"]+)"', page)
+    icon = browser.get(address)
+    assert (icon.status_code, icon.headers["Content-Type"]) == (200, "image/svg+xml")
+    assert b"".join(icon).startswith(b"<svg")  # and its file is closed
+
+
+def test_the_icon_that_browsers_ask_for_is_kept_by_them():
+    icon = Client().get("/favicon.ico")
+    assert (icon.status_code, icon.headers["Content-Type"]) == (200, "image/x-icon")
+    assert icon.content.startswith(b"\0\0\1\0")
+    assert icon.headers["Cache-Control"] == "public, max-age=86400"
+    assert "Set-Cookie" not in icon.headers and "Cookie" not in icon.headers["Vary"]
+    assert Client().post("/favicon.ico").status_code == 405
+
+
 @pytest.fixture
 def admin(staff) -> Client:
     client = Client()

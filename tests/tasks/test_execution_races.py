@@ -1,21 +1,23 @@
 """Several who advance one execution at once: its steps are taken once, whoever comes first."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from django.db import close_old_connections, connections, transaction
 from django.utils import timezone
 
 from conversations import runs
-from conversations.models import Run
+from conversations.models import ConversationEvent, Run
 from tasks import advance, executions, project_runs
 from tasks.executions import SessionAtWork, StartOptions
 from tasks.models import Execution, ExecutionRun, Task
 from tasks.runner import due
 from tasks.task_moves import TaskAtWork, WrongMove
 from tests.tasks.factories import ProjectFactory, ProjectRunFactory, TaskFactory
+from tests.tasks.test_execution_runs import ended
 
 MANY = 8
 
@@ -50,6 +52,31 @@ def start(task: Task, **options) -> Execution:
 
 def go_on(execution: Execution) -> list[object]:
     return at_once(lambda: advance.advance(execution.id, now=timezone.now()))
+
+
+@contextmanager
+def held_elsewhere(task: Task) -> Iterator[None]:
+    """Its row is locked on another connection."""
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                Task.objects.select_for_update().get(id=task.id)
+                held.set()
+                done.wait()
+        finally:
+            held.set()
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        holder = pool.submit(hold)
+        held.wait()
+        try:
+            yield
+        finally:
+            done.set()
+            holder.result()
 
 
 def test_one_of_many_starts_wins():
@@ -102,30 +129,36 @@ def test_a_mistake_of_ours_ends_an_execution_with_its_run():
     assert due.find_due() == []
 
 
+def test_a_continuous_execution_does_not_pass_over_a_task_that_somebody_holds():
+    first = TaskFactory(project=ProjectFactory())
+    second = TaskFactory(project=first.project, owner=first.owner)
+    execution = start(first, continuous=True)
+    advance.advance(execution.id, now=timezone.now())
+    ended(Run.objects.get(), "completed")
+    told = ConversationEvent.objects.count()
+    with held_elsewhere(second):
+        assert advance.advance(execution.id, now=timezone.now()) is False
+    # Nothing of the look is left: the next one settles the first task and begins the second.
+    execution.refresh_from_db()
+    assert (execution.task_id, execution.status, execution.result) == (first.id, "queued", None)
+    assert Task.objects.get(id=first.id).status == "running"
+    assert ConversationEvent.objects.count() == told
+    assert [one.execution_id for one in due.find_due()] == [execution.id]
+    assert advance.advance(execution.id, now=timezone.now())
+    execution.refresh_from_db()
+    assert (execution.task_id, execution.stop_reason, Run.objects.count()) == (second.id, "", 2)
+    assert [one["task_id"] for one in execution.result["tasks"]] == [str(first.id)]
+
+
 def test_a_project_run_does_not_end_beside_a_task_that_somebody_holds():
     task = TaskFactory(project=ProjectFactory())
     project_run = ProjectRunFactory(
         project=task.project, continuous=True, options={"of_runs": {"is_local_owner": False}}
     )
-    held, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic():
-                Task.objects.select_for_update().get(id=task.id)
-                held.set()
-                done.wait(30)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1) as pool:
-        holder = pool.submit(hold)
-        held.wait(30)
+    with held_elsewhere(task):
         project_runs.advance(project_run.id, now=timezone.now())
         project_run.refresh_from_db()
         assert (project_run.status, Execution.objects.count()) == ("running", 0)
-        done.set()
-        holder.result()
     assert project_runs.find_due() == [project_run.id]
     project_runs.advance(project_run.id, now=timezone.now())
     assert Execution.objects.get().task_id == task.id

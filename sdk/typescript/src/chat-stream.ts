@@ -23,7 +23,7 @@ export class ChatStream extends LiveStream<ChatEvent> {
   #complete: Complete | undefined;
   #cancelling: { resolve(): void; reject(error: unknown): void }[] = [];
   #settle!: { resolve(complete: Complete): void; reject(error: unknown): void };
-  readonly #done = new Promise<Complete>((resolve, reject) => (this.#settle = { resolve, reject }));
+  readonly #result = new Promise<Complete>((resolve, reject) => (this.#settle = { resolve, reject }));
 
   constructor(
     message: { client_message_id: string; session_id: string },
@@ -37,7 +37,7 @@ export class ChatStream extends LiveStream<ChatEvent> {
     this.sessionId = message.session_id;
     this.#transport = transport;
     this.#decisions = decisions;
-    this.#done.catch(() => {}); // who waits for it hears of it; nobody has to
+    this.#result.catch(() => {}); // who waits for it hears of it; nobody has to
   }
 
   /** Known from the first event on. */
@@ -55,8 +55,8 @@ export class ChatStream extends LiveStream<ChatEvent> {
   }
 
   /** The run's last event; a failed or cancelled run has one, too. */
-  async done(): Promise<Complete> {
-    return this.#done;
+  async result(): Promise<Complete> {
+    return this.#result;
   }
 
   /** Asks for the end of the run; the stream goes on until it has come. */

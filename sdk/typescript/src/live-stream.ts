@@ -12,7 +12,7 @@ export interface StreamOptions {
   /** Ends the iteration with the signal's reason. What the server does goes on. */
   signal?: AbortSignal;
   /** How long to try to come back before giving up. Default 120,000. */
-  giveUpAfterMs?: number;
+  reconnectMs?: number;
   /** After so long without a word the server is asked for one; after three times that the connection counts as lost. */
   heartbeatMs?: number;
 }
@@ -133,9 +133,9 @@ export abstract class LiveStream<Event> implements AsyncIterableIterator<Event> 
   protected reconnect(why: string): void {
     this.#drop();
     this.#failures += 1;
-    const { giveUpAfterMs = 120_000 } = this.#options;
+    const { reconnectMs = 120_000 } = this.#options;
     const isHopeless = this.#heardAt
-      ? Date.now() - this.#heardAt > giveUpAfterMs
+      ? Date.now() - this.#heardAt > reconnectMs
       : this.#failures > this.#link.maxRetries;
     if (isHopeless) return this.fail(new NetworkError(`The connection to ${this.#link.url} was lost: ${why}`));
     const pause = backoff(this.#failures, FIRST_PAUSE_MS, LONGEST_PAUSE_MS);

@@ -23,14 +23,14 @@ export class TaskStream extends LiveStream<TaskEvent> {
   #cursor: string | undefined;
   #end: TaskEnd | undefined;
   #settle!: { resolve(end: TaskEnd): void; reject(error: unknown): void };
-  readonly #done = new Promise<TaskEnd>((resolve, reject) => (this.#settle = { resolve, reject }));
+  readonly #result = new Promise<TaskEnd>((resolve, reject) => (this.#settle = { resolve, reject }));
 
   constructor(start: () => Promise<string>, tasks: Tasks, decisions: Decisions, link: Link, options: StreamOptions) {
     super(link, options);
     this.#start = start;
     this.#tasks = tasks;
     this.#decisions = decisions;
-    this.#done.catch(() => {}); // who waits for it hears of it; nobody has to
+    this.#result.catch(() => {}); // who waits for it hears of it; nobody has to
   }
 
   get executionId(): string | undefined {
@@ -43,8 +43,8 @@ export class TaskStream extends LiveStream<TaskEvent> {
   }
 
   /** The last event's data: how the execution has ended. */
-  async done(): Promise<TaskEnd> {
-    return this.#done;
+  async result(): Promise<TaskEnd> {
+    return this.#result;
   }
 
   /** Asks for the end of the execution; the stream goes on until it has come. */

@@ -23,7 +23,7 @@ PROGRAM = """async ([baseUrl, apiKey, chatApiKey, context, text]) => {
     for await (const { event, data } of stream) {
         if (event === 'token') tokens += data.token;
     }
-    const complete = await stream.done();
+    const complete = await stream.result();
     const refused = await client.sendFeedback({ trackingToken: 'trk_x', reaction: 'neutral' }).catch((error) => error);
     const isTyped = refused instanceof APIRequestError && refused.requestId.startsWith('req_');
     return { units: decision.units.length, tokens, response: complete.response, isTyped, code: refused.code };

@@ -65,7 +65,7 @@ def test_a_stream_that_is_cut_twenty_times_yields_exactly_the_text(
     (complete,) = stream.end().all("complete")
     assert complete["response"] == second
     assert text_of(stream) == stream.seen["text"] == first + second
-    assert stream.act("done") == complete
+    assert stream.act("result") == complete
     assert proxy.sockets >= 19
     # The message was accepted once, however often it was sent.
     assert stack.sql(
@@ -140,7 +140,7 @@ def test_cancelling_and_leaving(chat: Client, stack: Stack) -> None:
         lambda: chat("conversations.get", session_id)["messages"][-1]["role"] == "assistant", seconds=30
     )
     with pytest.raises(SdkError):
-        left.act("done")
+        left.act("result")
 
 
 def test_what_a_stream_refuses_and_gives_up(
@@ -281,7 +281,7 @@ def test_a_task_and_its_stream(chat: Client, proxy: SpoilingProxy, stack: Stack)
     assert stream.events[-1]["event"] == "task_completed"
     (end,) = stream.all("task_completed")
     assert (end["status"], end["stop_reason"]) == ("completed", "finished")
-    assert stream.act("done") == end
+    assert stream.act("result") == end
     assert text_of(stream) == stream.seen["text"]
     cursors = [event["data"]["cursor"] for event in stream.events if "cursor" in event["data"]]
     assert len(cursors) == len(set(cursors))

@@ -53,6 +53,12 @@ export async function call(method, path, body) {
 }
 
 export const get = (path) => call('GET', path);
+let last = Promise.resolve();
+/** One after another: what was asked for later is newer, and is shown later. */
+export function getInTurn(path) {
+  last = last.catch(() => {}).then(() => get(path));
+  return last;
+}
 export const post = (path, body = {}) => call('POST', path, body);
 export const ofConversation = (id, rest = '') => `/api/v1/conversations/${encodeURIComponent(id)}${rest}`;
 export const pageData = (id, rest = '') => `/chat/data/conversations/${encodeURIComponent(id)}${rest}`;

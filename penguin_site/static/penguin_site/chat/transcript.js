@@ -1,7 +1,7 @@
 // The messages of the conversation: those that are stored, and what comes live.
 
-import { find, notice, showPlainly } from './dom.js';
-import { get, pageData } from './api.js';
+import { announce, find, notice, showPlainly } from './dom.js';
+import { get, getInTurn, pageData } from './api.js';
 import { Turn } from './turn.js';
 
 const NEAR_END = 80; // pixels
@@ -9,7 +9,7 @@ const SCROLLING = /^(Page|Arrow)(Up|Down)$|^(Home|End| )$/;
 const INTENT = 400; // milliseconds after which a movement is not the reader's any more
 
 export class Transcript {
-  #turns = new Map(); // by run
+  #turns = new Map(); // by run, without one (copied turns) by number
   #active = new Set(); // runs that have not ended, in their order
   #box = find('#transcript');
   #list = find('#turns');
@@ -103,6 +103,10 @@ export class Transcript {
       this.#begin(data.run_id);
       return;
     }
+    if (event === 'moderated') {
+      this.#moderated(data).then(() => this.on.ended());
+      return;
+    }
     const turn = this.#turns.get(data.run_id);
     if (!turn || !this.#active.has(data.run_id)) return;
     if (event === 'token' || event === 'reasoning') {
@@ -135,10 +139,23 @@ export class Transcript {
   /** Another tab or program may have asked: the server knows what. */
   async #readQuestion(turn) {
     try {
-      const { turn: stored } = await get(`/chat/data/runs/${turn.runId}`);
+      const { turn: stored } = await getInTurn(`/chat/data/runs/${turn.runId}`);
       if (stored?.questions.length) turn.ask(stored.questions);
     } catch {
       // The end of the run brings it.
+    }
+  }
+
+  /** A message was hidden, shown again or warned about: its turn is read again. */
+  async #moderated(data) {
+    try {
+      const { turn: stored } = await getInTurn(pageData(this.sessionId, `/messages/${data.message_id}`));
+      const turn = stored && this.#turns.get(stored.run_id ?? stored.turn);
+      if (!turn) return; // of a page that is not shown yet
+      turn.moderated(stored, { isOver: !this.#active.has(stored.run_id), hidden: data.hidden });
+      announce(moderation(data));
+    } catch {
+      this.on.gap();
     }
   }
 
@@ -150,14 +167,14 @@ export class Transcript {
 
   // Stored turns
 
-  #add(turn) {
-    if (turn.runId) this.#turns.set(turn.runId, turn);
+  #add(turn, number = null) {
+    this.#turns.set(turn.runId ?? number, turn);
     this.#list.append(turn.element);
     return turn;
   }
 
   #addStored(stored, isOpen) {
-    const turn = this.#add(new Turn(stored.run_id));
+    const turn = this.#add(new Turn(stored.run_id), stored.turn);
     turn.settle(stored, { isOver: !isOpen });
     return turn;
   }
@@ -208,6 +225,11 @@ export class Transcript {
     this.#isAtEnd = below < NEAR_END;
     find('#to-end').hidden = this.#isAtEnd;
   }
+}
+
+function moderation({ hidden, warning }) {
+  if (hidden !== undefined) return hidden ? 'A moderator has hidden a message.' : 'A hidden message is shown again.';
+  return warning ? 'A moderator has a warning for you.' : 'A warning was taken back.';
 }
 
 /** The agent's list. */

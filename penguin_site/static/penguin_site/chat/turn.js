@@ -2,7 +2,7 @@
 
 import { ApprovalCard, QuestionCard, ToolCard } from './cards.js';
 import { announce, clone, copy, place, showPlainly } from './dom.js';
-import { get, post, sentence } from './api.js';
+import { getInTurn, post, sentence } from './api.js';
 import { sponsoredCard } from './sponsored.js';
 import { TextPart } from './text_part.js';
 
@@ -134,8 +134,33 @@ export class Turn {
   settle(stored, { isOver = true } = {}) {
     this.#answerId = stored.answer_id;
     if (stored.questions.length) this.ask(stored.questions);
+    this.#note(stored.notes);
     for (const item of stored.items) this.#settleItem(item, isOver);
     if (isOver) this.#over(stored);
+  }
+
+  /** A moderator has decided about a message of it. What was hidden or shown again is drawn anew. */
+  moderated(stored, { isOver, hidden }) {
+    if (isOver && hidden !== undefined) {
+      this.#parts.clear();
+      place(this.element, 'items').replaceChildren();
+    }
+    if (isOver) {
+      this.settle(stored);
+    } else {
+      this.ask(stored.questions);
+      this.#note(stored.notes);
+    }
+  }
+
+  /** What moderators have to say about it. */
+  #note(notes) {
+    const texts = notes.map((note) => {
+      const text = new TextPart(note.id, 'text');
+      text.settle(note);
+      return text.element;
+    });
+    place(this.element, 'notes').replaceChildren(...texts);
   }
 
   #settleItem(item, isOver) {
@@ -183,7 +208,7 @@ export class Turn {
     this.#over(data);
     announce(data.status === 'completed' ? 'The answer is complete.' : 'The answer has ended.');
     try {
-      const { turn } = await get(`/chat/data/runs/${this.runId}`);
+      const { turn } = await getInTurn(`/chat/data/runs/${this.runId}`);
       if (turn) this.settle({ ...turn, status: data.status, error: data.error ?? turn.error });
     } catch {
       // What has come is shown; a reload brings the rest.

@@ -173,10 +173,10 @@ class ChatStream(Stream):
         return {"type": "cancel", "run_id": self.run_id}
 
     def concerns(self, name: str, data: Mapping[str, Any]) -> bool:
-        """Who attaches hears the whole conversation: other runs are somebody else's."""
+        """Who attaches hears the whole conversation: other runs, and what is of no run, are somebody else's."""
         if self.run_id is None and data.get("run_id"):
             self.run_id, self.session_id = data["run_id"], data.get("session_id")
-        return data.get("run_id") == self.run_id
+        return self.run_id is not None and data.get("run_id") == self.run_id
 
 
 class TaskStream(Stream):
