@@ -14,7 +14,7 @@ from ads.core.calibrations import EMBEDDING, LEXICAL
 from ads.core.matching_texts import overlap, texts_to_embed, words_of
 from ads.core.sensitive_contexts import EXAMPLES, SIMILAR_ENOUGH, sensitive_phrase
 from ads.snapshot import Snapshot
-from ads.vectors import positive_texts
+from ads.wordings import positive_texts
 from penguin_site import embeddings
 from penguin_site.embeddings import MODEL_VERSION, Vectors
 
@@ -121,7 +121,7 @@ def _best_of(
 
 
 def _by_words(snapshot: Snapshot, words: frozenset[str], row: int) -> int:
-    unit = snapshot.entries[row].unit
+    unit = snapshot.wording_of(row)
     best = max((overlap(words, _words_of_ad(text)) for text in positive_texts(unit)), default=0)
     against = max((overlap(words, _words_of_ad(text)) for text in unit.negative_contexts), default=0)
     return best - against // 2

@@ -26,6 +26,7 @@ from ads.near_units import CampaignFacts, NearUnit, UnitFacts, facts_of
 from ads.outlines import Outline, outline_of
 from ads.targeting import Targeting, microseconds, rows_by, targeting_of
 from ads.vectors import BYTES_A_TEXT, unpack, vectors_of
+from ads.wordings import Wording
 from penguin_site.embeddings import DIMENSIONS, Vectors
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,14 @@ class Snapshot:
     is_large: bool = False
     in_category: dict[str, int] = field(default_factory=dict, repr=False)
     unit_ids: list[UUID] | None = None  # where entries are read only for those that get far
+    wordings: list[Wording] = field(default_factory=list, repr=False)  # there, if words were looked for
+
+    def wording_of(self, row: int) -> AdUnit | Wording:
+        if self.unit_ids is not None:
+            return self.wordings[row]
+        unit = self.entries[row].unit
+        assert isinstance(unit, AdUnit)
+        return unit
 
     def entries_of(self, rows: Sequence[int]) -> dict[int, Entry]:
         """By row; without units that have just been deleted."""
@@ -212,6 +221,7 @@ def of_near_units(inventory: Snapshot, near: Sequence[NearUnit]) -> Snapshot:
         advertiser=_numbers(each.advertiser_id for each in near),
         size=len(near),
         unit_ids=[each.unit_id for each in near],
+        wordings=[each.wording for each in near if each.wording is not None],
     )
 
 

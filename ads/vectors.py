@@ -9,6 +9,7 @@ import orjson
 from django.db import connection, transaction
 
 from ads.models import AdUnit, UnitVectors
+from ads.wordings import positive_texts
 from penguin_site import embeddings
 from penguin_site.embeddings import DIMENSIONS, MODEL_VERSION, Vectors
 
@@ -22,10 +23,6 @@ class TextVectors:
 
     positive: Vectors
     negative: Vectors
-
-
-def positive_texts(unit: AdUnit) -> list[str]:
-    return [f"{unit.title}. {unit.body}", unit.title, *unit.intents, *unit.example_queries]
 
 
 def vectors_of(units: Iterable[AdUnit]) -> dict[object, TextVectors]:

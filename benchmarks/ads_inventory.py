@@ -63,7 +63,7 @@ def _run(statement: str) -> None:
 def _add(count: int, pricings: Sequence[str], copied: float, random_: random.Random) -> None:
     from django.utils import timezone
 
-    from ads import ledger
+    from ads import ledger, unit_words
     from ads.core.books import LIVE
     from ads.core.days import local_day
     from ads.models import AdUnit, Advertiser, Campaign, CampaignBudget, CampaignDay, Wallet
@@ -104,6 +104,7 @@ def _add(count: int, pricings: Sequence[str], copied: float, random_: random.Ran
     )
     AdUnit.objects.bulk_create(units)
     store(_embedded(units))
+    unit_words.store(units)
 
 
 def _payment(advertiser: Any) -> Any:
@@ -141,7 +142,7 @@ _vectors: dict[str, np.ndarray] = {}
 
 def _embedded(units: list[Any]) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Each text is embedded once in all, however many units have it."""
-    from ads.vectors import positive_texts
+    from ads.wordings import positive_texts
     from penguin_site import embeddings
 
     wanted = {unit: positive_texts(unit) for unit in units}

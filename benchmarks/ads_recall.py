@@ -124,7 +124,7 @@ def look(count: int = QUESTIONS) -> dict[str, Any]:
         began = time.perf_counter()
         near = near_units.find(wish, vector.reshape(1, -1), in_category=inventory.in_category)
         times.append((time.perf_counter() - began) * 1000)
-        found = {each.unit_id: float((unpack(each.positive) @ vector).max()) for each in near}
+        found = {each.unit_id: float((unpack(each.positive) @ vector).max()) for each in near.units}
         recalls.append(recall(found, truth))
         of_certain_ones.append(len(found.keys() & truth.keys()) / max(len(truth), 1))
     return {
