@@ -45,6 +45,13 @@ def embed_ads(timestamp: int) -> None:
         logger.info("The texts of %d ads were embedded.", count)
 
 
+@app.periodic(cron="50 2 * * *")
+@app.task(queueing_lock="forget_unused_ad_texts")
+def forget_unused_ad_texts(timestamp: int) -> None:
+    if count := vectors.forget_unused(most=50_000):
+        logger.info("%d texts that no ad has any more were deleted.", count)
+
+
 @app.periodic(cron="17 2 * * *")
 @app.task(queueing_lock="make_ad_months")
 def make_ad_months(timestamp: int) -> None:

@@ -20,6 +20,8 @@ from penguin_site.embeddings import MODEL_VERSION, Vectors
 
 # Of many units so many are compared text by text.
 CLOSE_LOOK = 250
+# So much of the time is left for comparing words, when the model is waited for in vain.
+_FOR_WORDS_SECONDS = 0.5
 Rows = NDArray[np.int32]
 
 
@@ -40,9 +42,10 @@ class Question:
 
 
 def read(context: str, user_intent: str, *, until: float) -> Question:
-    """The question, embedded if that can be had before `until` (time.monotonic)."""
+    """The question, embedded if that can be had well before `until` (time.monotonic)."""
     texts = texts_to_embed(context, user_intent)
-    vectors = embeddings.embed(texts, wait_seconds=until - time.monotonic())
+    left = until - time.monotonic()
+    vectors = embeddings.embed(texts, wait_seconds=left - min(_FOR_WORDS_SECONDS, left / 2))
     return Question(vectors, words_of(" ".join(texts)))
 
 

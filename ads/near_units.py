@@ -1,8 +1,9 @@
 """Candidates of an inventory that no process holds in memory: the units nearest to a question, out of Postgres.
 
-Each text of a unit lies in an HNSW index of pgvector. The units that it finds are compared again, with all their texts,
-as those of a small inventory are. Everything that keeps a unit from being shown is a condition of the search, which
-goes on until it has found enough. Where few units can be shown, or the index gives up early, all are compared.
+Each text lies in an HNSW index of pgvector, once for all units that have it. The units that it finds are compared
+again, with all their texts, as those of a small inventory are. Everything that keeps a unit from being shown is a
+condition of the search, which goes on until it has found enough. Where few units can be shown, or the index gives up
+early, all are compared.
 
 A question that could not be embedded in time is looked for by its words (unit_words.py), under the same conditions.
 """
@@ -60,9 +61,9 @@ _SEARCH = f"""
 WITH setting AS MATERIALIZED (
     SELECT set_config('hnsw.ef_search', '200', true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
 ), near AS MATERIALIZED (
-{_SELECT} FROM ad_unit_text t {_UNITS_OF_TEXTS}
+{_SELECT} FROM ad_text x JOIN ad_text_of_unit t ON t.digest = x.digest {_UNITS_OF_TEXTS}
 WHERE (SELECT count(*) FROM setting) = 1 AND {_CAN_BE_SHOWN}
-ORDER BY (t.near <#> %(question)s::halfvec)
+ORDER BY (x.near <#> %(question)s::halfvec)
 """
 _UNITS = """
 ) SELECT unit.*, v.positive, v.negative, (SELECT count(*) FROM near)

@@ -20,6 +20,7 @@ UNITS_AN_ADVERTISER, UNITS_A_CAMPAIGN = 4, 2
 PRICINGS = ("cpc", "cpc", "cpc", "cpm")
 COPIED = 0.5
 _AT_ONCE = 5_000
+_STORED_AT_ONCE = 1_000
 _WALLET_MICROS = 10**15
 
 
@@ -47,10 +48,10 @@ def load(count: int, *, pricings: Sequence[str] = PRICINGS, copied: float = COPI
 
 @contextmanager
 def _without_index() -> Iterator[None]:
-    _run("DROP INDEX ad_unit_text_near")
+    _run("DROP INDEX ad_text_near")
     yield
     _run("SET maintenance_work_mem = '1GB'")
-    _run("CREATE INDEX ad_unit_text_near ON ad_unit_text USING hnsw (near halfvec_ip_ops)")
+    _run("CREATE INDEX ad_text_near ON ad_text USING hnsw (near halfvec_ip_ops)")
 
 
 def _run(statement: str) -> None:
@@ -103,7 +104,8 @@ def _add(count: int, pricings: Sequence[str], copied: float, random_: random.Ran
         for campaign in campaigns
     )
     AdUnit.objects.bulk_create(units)
-    store(_embedded(units))
+    for start in range(0, count, _STORED_AT_ONCE):
+        store(_embedded(units[start : start + _STORED_AT_ONCE]))
     unit_words.store(units)
 
 
