@@ -193,7 +193,7 @@ class _Course:
         """The candidates of a large one: what is nearest and can be shown."""
         wish, question = self._wish(widely), self.question
         if question.vectors is None:
-            near = near_units.find_by_words(wish, question.words, widely=widely)
+            near = near_units.find_by_words(wish, question.words, counts=inventory.word_counts, widely=widely)
         else:
             near = near_units.find(wish, question.vectors, in_category=inventory.in_category, widely=widely)
         self.stages[Stage.INVENTORY] = inventory.size

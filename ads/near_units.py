@@ -8,7 +8,7 @@ early, all are compared.
 A question that could not be embedded in time is looked for by its words (unit_words.py), under the same conditions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +20,7 @@ import orjson
 
 from ads import categories
 from ads.core.auction import WEIGHTS
+from ads.core.matching_texts import rarest
 from ads.hot_statements import HotStatement
 from ads.wordings import Wording
 from penguin_site.embeddings import Vectors
@@ -30,6 +31,8 @@ LOOKED_AT = 300
 LOOKED_AT_WIDELY = 4_000
 # So many that are in the categories asked for are all compared: the index would wade through all others.
 FEW = 1_500
+# By words about so many texts are compared: what is in more of them says little.
+COMPARED_BY_WORDS = 30_000
 
 _WEIGHTS = " ".join(f"WHEN '{pricing.value}' THEN {weight}" for pricing, weight in WEIGHTS.items())
 _SELECT = f"""
@@ -74,7 +77,7 @@ FROM (SELECT DISTINCT ON (unit_id) * FROM near) AS unit JOIN ad_unit_vectors v O
 _BY_WORDS = HotStatement(f"""
 WITH near AS MATERIALIZED (
 {_SELECT} FROM ad_unit_words t {_UNITS_OF_TEXTS}
-WHERE t.words @@ %(words)s::tsquery AND {_CAN_BE_SHOWN}
+WHERE t.words @@ %(rarest)s::tsquery AND {_CAN_BE_SHOWN}
 ORDER BY ts_rank(t.words, %(words)s::tsquery) / sqrt(length(t.words)) DESC LIMIT %(most)s::int
 ) SELECT unit.*, u.title, u.body, u.intents, u.example_queries, u.negative_contexts, (SELECT count(*) FROM near)
 FROM (SELECT DISTINCT ON (unit_id) * FROM near) AS unit JOIN ad_unit u ON u.id = unit.unit_id
@@ -201,18 +204,30 @@ def find(wish: Wish, question: Vectors, *, in_category: dict[str, int], widely: 
     return Found(list(by_id.values()), is_all)
 
 
-def find_by_words(wish: Wish, words: frozenset[str], *, widely: bool = False) -> Found:
-    """The units that can be shown with the texts that have most in common with the words."""
+def find_by_words(
+    wish: Wish, words: frozenset[str], *, counts: Mapping[str, int], widely: bool = False
+) -> Found:
+    """The units that can be shown with the texts that have most in common with the words.
+
+    `counts`: how many texts a word is in. Those are looked at that have one of the words that say most.
+    """
     if not words:
         return Found([], is_all=True)
+    telling = rarest(words, counts, most=COMPARED_BY_WORDS)
     most = LOOKED_AT_WIDELY if widely else LOOKED_AT
     values = _values(wish, _wanted(wish)) | {
-        "words": " | ".join(f"'{word}'" for word in sorted(words)),
+        "words": _as_query(words),
+        "rarest": _as_query(telling),
         "most": most,
     }
     rows = _BY_WORDS.fetch(values)
     units = [NearUnit(*row[:5], wording=Wording(*row[5:-1])) for row in rows]
-    return Found(units, is_all=not _is_full(rows, most))
+    return Found(units, is_all=telling == words and not _is_full(rows, most))
+
+
+def _as_query(words: frozenset[str]) -> str:
+    """One of them."""
+    return " | ".join(f"'{word}'" for word in sorted(words))
 
 
 def _is_full(rows: Sequence[tuple[Any, ...]], most: int) -> bool:

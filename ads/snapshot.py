@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from numpy.typing import NDArray
 
-from ads import categories
+from ads import categories, unit_words
 from ads.core.auction import SCALE, WEIGHT_SCALE, WEIGHTS
 from ads.core.micros import Pricing
 from ads.core.tokens import Environment
@@ -54,7 +54,7 @@ class Snapshot:
     """`entries[i]` has row i in every array; `owner[k]` says whose text row k of `texts` is.
 
     Rows are ordered as the auction breaks ties: older campaigns first, then by unit id. Of an inventory that is too
-    large to be held there is only its size and how many units lie in which category: `near_units.py` finds candidates.
+    large to be held there is only how large it is, each category, and the texts with a word: `near_units.py` searches.
     """
 
     version: int
@@ -75,6 +75,7 @@ class Snapshot:
     size: int
     is_large: bool = False
     in_category: dict[str, int] = field(default_factory=dict, repr=False)
+    word_counts: dict[str, int] = field(default_factory=dict, repr=False)
     unit_ids: list[UUID] | None = None  # where entries are read only for those that get far
     wordings: list[Wording] = field(default_factory=list, repr=False)  # there, if words were looked for
 
@@ -249,6 +250,7 @@ def _large(version: int, size: int) -> Snapshot:
         size=size,
         is_large=True,
         in_category=in_category,
+        word_counts=unit_words.counts(),
     )
 
 

@@ -13,6 +13,13 @@ from ads.models import AdUnit
 from ads.wordings import positive_texts
 
 _BATCH = 1_000
+_COUNTS = """
+SELECT word, (share * texts.reltuples)::bigint
+FROM pg_stats s JOIN pg_class texts ON texts.oid = 'ad_unit_words'::regclass,
+    unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) AS common(word, share)
+WHERE s.schemaname = texts.relnamespace::regnamespace::text AND s.tablename = 'ad_unit_words' AND s.attname = 'words'
+    AND word IS NOT NULL
+"""
 _OUTDATED = """
 SELECT u.id FROM ad_unit u LEFT JOIN ad_unit_words w ON w.unit_id = u.id AND w.position = 0
 WHERE u.review = 'approved' AND w.unit_changed_at IS DISTINCT FROM u.changed_at ORDER BY u.changed_at LIMIT %s
@@ -31,6 +38,13 @@ FROM unnest(%s::uuid[], %s::smallint[], %s::text[], %s::timestamptz[])
 ORDER BY unit_id, position
 ON CONFLICT (unit_id, position) DO UPDATE SET words = EXCLUDED.words, unit_changed_at = EXCLUDED.unit_changed_at
 """
+
+
+def counts() -> dict[str, int]:
+    """In how many texts the commonest words are, as far as Postgres has counted."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS)
+        return dict(cursor.fetchall())
 
 
 def catch_up(*, most: int) -> int:

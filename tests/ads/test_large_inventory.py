@@ -178,7 +178,7 @@ def test_no_text_breaks_the_search_for_words(agent, settings, no_model, text):
     settings.PENGUIN_ADS_IN_MEMORY = 0
     assert unit_words.catch_up(most=10) == 1
     words = words_of(text)
-    found = near_units.find_by_words(replace(_wish(), environment="live"), words)
+    found = near_units.find_by_words(replace(_wish(), environment="live"), words, counts={})
     assert [each.unit_id for each in found.units] == ([unit.pk] if words else [])
     ask(agent, text, environment=Environment.LIVE)
 
@@ -199,8 +199,24 @@ def test_texts_with_more_of_the_words_come_first(monkeypatch):
     wish = replace(_wish(), environment="live")
     for count in range(1, len(texts)):
         monkeypatch.setattr(near_units, "LOOKED_AT", 2 * count)  # title and body, and title
-        found = near_units.find_by_words(wish, words)
+        found = near_units.find_by_words(wish, words, counts={})
         assert {units[each.unit_id] for each in found.units} == set(best[:count])
+
+
+def test_only_texts_with_telling_words_are_compared_by_words(monkeypatch):
+    units = {text: AdUnitFactory(title=text, body="").pk for text in ("good tax accountant", "good sink")}
+    unit_words.catch_up(most=10)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ad_unit_words")
+    counts = unit_words.counts()
+    assert (counts["good"], counts["sink"]) == (4, 2)
+    wish, words = replace(_wish(), environment="live"), words_of("a good sink")
+    assert {each.unit_id for each in near_units.find_by_words(wish, words, counts=counts).units} == {
+        *units.values()
+    }
+    monkeypatch.setattr(near_units, "COMPARED_BY_WORDS", 5)
+    found = near_units.find_by_words(wish, words, counts=counts)
+    assert ([each.unit_id for each in found.units], found.is_all) == ([units["good sink"]], False)
 
 
 def test_changed_words_are_stored_anew_and_those_of_deleted_units_go():
@@ -209,8 +225,8 @@ def test_changed_words_are_stored_anew_and_those_of_deleted_units_go():
     AdUnit.objects.update(example_queries=["my sink is leaking"], changed_at=NOW + timedelta(days=1))
     assert unit_words.catch_up(most=10) == 1
     wish = replace(_wish(), environment="live")
-    assert not near_units.find_by_words(wish, words_of("tax accountant")).units
-    (near,) = near_units.find_by_words(wish, words_of("leaking sink")).units
+    assert not near_units.find_by_words(wish, words_of("tax accountant"), counts={}).units
+    (near,) = near_units.find_by_words(wish, words_of("leaking sink"), counts={}).units
     assert near.wording.example_queries == ["my sink is leaking"]
     unit.delete()
     with connection.cursor() as cursor:
