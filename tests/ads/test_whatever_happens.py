@@ -29,7 +29,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ads import campaigns, conversions, decisions, invalid_traffic, payouts, rollups, settlements, wallets
+from ads import (
+    campaigns,
+    conversions,
+    decisions,
+    invalid_traffic,
+    payouts,
+    rollups,
+    settlements,
+    snapshot,
+    wallets,
+)
 from ads.ad_tokens import read_tracking
 from ads.core.books import LIVE
 from ads.core.tokens import Environment
@@ -84,6 +94,8 @@ class Marketplace(RuleBasedStateMachine):
         super().__init__()
         self.world = transaction.atomic()  # each example starts with an empty marketplace
         self.world.__enter__()
+        # The inventory's version began anew with the example, and would be taken for the one before it.
+        snapshot.forget()
         self.now = BEGIN
         self.clock = patch("django.utils.timezone.now", lambda: self.now)
         self.clock.start()
@@ -106,6 +118,7 @@ class Marketplace(RuleBasedStateMachine):
     def begin(self):
         for client in range(4):
             self.decide(client=client, results=6, is_named=True)
+        assert len({client for client, _ in self.shown}) == 4
         for _, unit in self.shown[::2]:
             self.follow(unit, "Mozilla/5.0")
 
