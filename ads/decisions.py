@@ -195,7 +195,13 @@ class _Course:
         if question.vectors is None:
             near = near_units.find_by_words(wish, question.words, counts=inventory.word_counts, widely=widely)
         else:
-            near = near_units.find(wish, question.vectors, in_category=inventory.in_category, widely=widely)
+            near = near_units.find(
+                wish,
+                question.vectors,
+                size=inventory.size,
+                in_category=inventory.in_category,
+                widely=widely,
+            )
         self.stages[Stage.INVENTORY] = inventory.size
         self.stages[Stage.TARGETED] = self.stages[Stage.ALLOWED] = len(near.units)
         rows = np.arange(len(near.units), dtype=np.int32)

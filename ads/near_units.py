@@ -29,8 +29,10 @@ from penguin_site.embeddings import Vectors
 LOOKED_AT = 300
 # The second look of a request that the first did not fill.
 LOOKED_AT_WIDELY = 4_000
-# So many that are in the categories asked for are all compared: the index would wade through all others.
-FEW = 1_500
+# Few units in the categories asked for are all compared. That takes the longer the more they are (30 us each), wading
+# to enough of them through the index the longer the rarer they are: both take the same where the square of their number
+# is about so many times the size of the inventory.
+FEW = 100
 # By words about so many texts are compared: what is in more of them says little.
 COMPARED_BY_WORDS = 30_000
 
@@ -62,7 +64,7 @@ _CAN_BE_SHOWN = f"""
 """
 _SEARCH = f"""
 WITH setting AS MATERIALIZED (
-    SELECT set_config('hnsw.ef_search', '200', true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
+    SELECT set_config('hnsw.ef_search', '400', true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
 ), near AS MATERIALIZED (
 {_SELECT} FROM ad_text x JOIN ad_text_of_unit t ON t.digest = x.digest {_UNITS_OF_TEXTS}
 WHERE (SELECT count(*) FROM setting) = 1 AND {_CAN_BE_SHOWN}
@@ -186,10 +188,12 @@ def facts_of(unit_ids: Sequence[UUID]) -> list[UnitFacts]:
     ]
 
 
-def find(wish: Wish, question: Vectors, *, in_category: dict[str, int], widely: bool = False) -> Found:
-    """The units nearest to the question that can be shown. `in_category`: how many units lie in which category."""
+def find(
+    wish: Wish, question: Vectors, *, size: int, in_category: Mapping[str, int], widely: bool = False
+) -> Found:
+    """The units nearest to the question that can be shown; of `size` units so many lie in each category."""
     wanted = _wanted(wish)
-    are_few = wanted is not None and sum(in_category.get(each, 0) for each in wanted) <= FEW
+    are_few = wanted is not None and sum(in_category.get(each, 0) for each in wanted) ** 2 <= FEW * size
     most = LOOKED_AT_WIDELY if widely else LOOKED_AT
     by_id: dict[UUID, NearUnit] = {}
     is_all = True

@@ -122,7 +122,9 @@ def look(count: int = QUESTIONS) -> dict[str, Any]:
     recalls, of_certain_ones, times = [], [], []
     for vector, wish, truth in zip(vectors, asked, exact(vectors, asked), strict=True):
         began = time.perf_counter()
-        near = near_units.find(wish, vector.reshape(1, -1), in_category=inventory.in_category)
+        near = near_units.find(
+            wish, vector.reshape(1, -1), size=inventory.size, in_category=inventory.in_category
+        )
         times.append((time.perf_counter() - began) * 1000)
         found = {each.unit_id: float((unpack(each.positive) @ vector).max()) for each in near.units}
         recalls.append(recall(found, truth))
