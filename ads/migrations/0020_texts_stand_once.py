@@ -17,6 +17,8 @@ CREATE TABLE ad_text_of_unit (
 );
 """
 NO_TEXTS = """
+SET LOCAL maintenance_work_mem = '512MB';
+CREATE INDEX ad_unit_text_near ON ad_unit_text USING hnsw (near halfvec_ip_ops);
 DROP TABLE ad_text_of_unit;
 DROP TABLE ad_text;
 DROP FUNCTION ad_text_digest(halfvec);

@@ -24,7 +24,6 @@ CREATE TABLE ad_unit_text (
     near halfvec(512) NOT NULL,
     PRIMARY KEY (unit_id, position)
 );
-CREATE INDEX ad_unit_text_near ON ad_unit_text USING hnsw (near halfvec_ip_ops);
 DROP INDEX ad_text_of_unit_digest;
 DROP INDEX ad_text_near;
 """
