@@ -14,6 +14,7 @@ from ads import (
     rollups,
     settlements,
     traffic_reversals,
+    unit_words,
     vectors,
 )
 from ads.models import AdUnit
@@ -32,9 +33,23 @@ def settle_ads(timestamp: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="embed_ads")
 def embed_ads(timestamp: int) -> None:
-    """Small inventories compute their vectors when they are read; of large ones nobody reads all."""
-    if AdUnit.objects.count() > settings.PENGUIN_ADS_IN_MEMORY and (count := vectors.catch_up(most=500)):
+    """Small inventories compute their vectors when they are read; of large ones nobody reads all.
+
+    Words come first: they are there when the model is not.
+    """
+    if AdUnit.objects.count() <= settings.PENGUIN_ADS_IN_MEMORY:
+        return
+    if count := unit_words.catch_up(most=25_000):
+        logger.info("The words of %d ads were stored.", count)
+    if count := vectors.catch_up(most=500):
         logger.info("The texts of %d ads were embedded.", count)
+
+
+@app.periodic(cron="50 2 * * *")
+@app.task(queueing_lock="forget_unused_ad_texts")
+def forget_unused_ad_texts(timestamp: int) -> None:
+    if count := vectors.forget_unused(most=50_000):
+        logger.info("%d texts that no ad has any more were deleted.", count)
 
 
 @app.periodic(cron="17 2 * * *")

@@ -191,17 +191,22 @@ class _Course:
 
     def _look_in_postgres(self, inventory: Snapshot, *, widely: bool) -> None:
         """The candidates of a large one: what is nearest and can be shown."""
-        if self.question.vectors is None:
-            self.reason = NoFill.TIMEOUT
-            return
-        near = near_units.find(
-            self._wish(widely), self.question.vectors, in_category=inventory.in_category, widely=widely
-        )
+        wish, question = self._wish(widely), self.question
+        if question.vectors is None:
+            near = near_units.find_by_words(wish, question.words, counts=inventory.word_counts, widely=widely)
+        else:
+            near = near_units.find(
+                wish,
+                question.vectors,
+                size=inventory.size,
+                in_category=inventory.in_category,
+                widely=widely,
+            )
         self.stages[Stage.INVENTORY] = inventory.size
-        self.stages[Stage.TARGETED] = self.stages[Stage.ALLOWED] = len(near)
-        rows = np.arange(len(near), dtype=np.int32)
-        self._compare(snapshot.of_near_units(inventory, near), rows, widely=widely)
-        self.is_cut = self._was_rich(len(near))
+        self.stages[Stage.TARGETED] = self.stages[Stage.ALLOWED] = len(near.units)
+        rows = np.arange(len(near.units), dtype=np.int32)
+        self._compare(snapshot.of_near_units(inventory, near.units), rows, widely=widely)
+        self.is_cut = not near.is_all and self._was_rich(len(near.units))
 
     def _was_rich(self, looked_at: int) -> bool:
         """Whether there may be more that is relevant beyond those that were looked at: the nearest come first."""

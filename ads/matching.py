@@ -14,12 +14,14 @@ from ads.core.calibrations import EMBEDDING, LEXICAL
 from ads.core.matching_texts import overlap, texts_to_embed, words_of
 from ads.core.sensitive_contexts import EXAMPLES, SIMILAR_ENOUGH, sensitive_phrase
 from ads.snapshot import Snapshot
-from ads.vectors import positive_texts
+from ads.wordings import positive_texts
 from penguin_site import embeddings
 from penguin_site.embeddings import MODEL_VERSION, Vectors
 
 # Of many units so many are compared text by text.
 CLOSE_LOOK = 250
+# So much of the time is left for comparing words, when the model is waited for in vain.
+_FOR_WORDS_SECONDS = 0.5
 Rows = NDArray[np.int32]
 
 
@@ -40,9 +42,10 @@ class Question:
 
 
 def read(context: str, user_intent: str, *, until: float) -> Question:
-    """The question, embedded if that can be had before `until` (time.monotonic)."""
+    """The question, embedded if that can be had well before `until` (time.monotonic)."""
     texts = texts_to_embed(context, user_intent)
-    vectors = embeddings.embed(texts, wait_seconds=until - time.monotonic())
+    left = until - time.monotonic()
+    vectors = embeddings.embed(texts, wait_seconds=left - min(_FOR_WORDS_SECONDS, left / 2))
     return Question(vectors, words_of(" ".join(texts)))
 
 
@@ -121,7 +124,7 @@ def _best_of(
 
 
 def _by_words(snapshot: Snapshot, words: frozenset[str], row: int) -> int:
-    unit = snapshot.entries[row].unit
+    unit = snapshot.wording_of(row)
     best = max((overlap(words, _words_of_ad(text)) for text in positive_texts(unit)), default=0)
     against = max((overlap(words, _words_of_ad(text)) for text in unit.negative_contexts), default=0)
     return best - against // 2

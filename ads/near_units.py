@@ -1,11 +1,14 @@
 """Candidates of an inventory that no process holds in memory: the units nearest to a question, out of Postgres.
 
-Each text of a unit lies in an HNSW index of pgvector. The units that it finds are compared again, with all their texts,
-as those of a small inventory are. Everything that keeps a unit from being shown is a condition of the search, which
-goes on until it has found enough. Where few units can be shown, or the index gives up early, all are compared.
+Each text lies in an HNSW index of pgvector, once for all units that have it. The units that it finds are compared
+again, with all their texts, as those of a small inventory are. Everything that keeps a unit from being shown is a
+condition of the search, which goes on until it has found enough. Where few units can be shown, or the index gives up
+early, all are compared.
+
+A question that could not be embedded in time is looked for by its words (unit_words.py), under the same conditions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -17,29 +20,34 @@ import orjson
 
 from ads import categories
 from ads.core.auction import WEIGHTS
+from ads.core.matching_texts import rarest
 from ads.hot_statements import HotStatement
+from ads.wordings import Wording
 from penguin_site.embeddings import Vectors
 
 # Texts: a unit whose texts are all near takes several of the places.
 LOOKED_AT = 300
 # The second look of a request that the first did not fill.
 LOOKED_AT_WIDELY = 4_000
-# So many that are in the categories asked for are all compared: the index would wade through all others.
-FEW = 1_500
+# Few units in the categories asked for are all compared. That takes the longer the more they are (30 us each), wading
+# to enough of them through the index the longer the rarer they are: both take the same where the square of their number
+# is about so many times the size of the inventory.
+FEW = 100
+# By words about so many texts are compared: what is in more of them says little.
+COMPARED_BY_WORDS = 30_000
 
 _WEIGHTS = " ".join(f"WHEN '{pricing.value}' THEN {weight}" for pricing, weight in WEIGHTS.items())
-_SEARCH = f"""
-WITH setting AS MATERIALIZED (
-    SELECT set_config('hnsw.ef_search', '200', true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
-), near AS MATERIALIZED (
+_SELECT = f"""
 SELECT t.unit_id, c.advertiser_id, u.quality, c.bid_cents * CASE c.pricing {_WEIGHTS} END AS worth,
     (extract(epoch FROM c.created_at) * 1000000)::bigint AS seniority
-FROM ad_unit_text t
+"""
+_UNITS_OF_TEXTS = """
 JOIN ad_unit u ON u.id = t.unit_id
 JOIN ad_campaign c ON c.id = u.campaign_id
 JOIN ad_advertiser a ON a.id = c.advertiser_id
-WHERE (SELECT count(*) FROM setting) = 1
-    AND u.review = 'approved' AND NOT u.is_paused AND c.status = 'running'
+"""
+_CAN_BE_SHOWN = f"""
+    u.review = 'approved' AND NOT u.is_paused AND c.status = 'running'
     AND a.is_active AND a.environment = %(environment)s::text
     AND (c.starts_at IS NULL OR c.starts_at <= %(now)s::timestamptz)
     AND (c.ends_at IS NULL OR c.ends_at > %(now)s::timestamptz)
@@ -53,12 +61,29 @@ WHERE (SELECT count(*) FROM setting) = 1
     AND (%(organisation)s::text = '' OR lower(a.organisation) <> %(organisation)s::text)
     AND (%(ad_types)s::text[] IS NULL OR u.ad_type = ANY (%(ad_types)s::text[]))
     AND u.quality >= %(quality)s::int AND c.bid_cents * CASE c.pricing {_WEIGHTS} END >= %(worth)s::int
-ORDER BY (t.near <#> %(question)s::halfvec)
+"""
+_SEARCH = f"""
+WITH setting AS MATERIALIZED (
+    SELECT set_config('hnsw.ef_search', '400', true), set_config('hnsw.iterative_scan', 'relaxed_order', true)
+), near AS MATERIALIZED (
+{_SELECT} FROM ad_text x JOIN ad_text_of_unit t ON t.digest = x.digest {_UNITS_OF_TEXTS}
+WHERE (SELECT count(*) FROM setting) = 1 AND {_CAN_BE_SHOWN}
+ORDER BY (x.near <#> %(question)s::halfvec)
 """
 _UNITS = """
 ) SELECT unit.*, v.positive, v.negative, (SELECT count(*) FROM near)
 FROM (SELECT DISTINCT ON (unit_id) * FROM near) AS unit JOIN ad_unit_vectors v ON v.unit_id = unit.unit_id
 """
+# Texts in the order of `overlap` (core/matching_texts.py): the rank of a text is in proportion to how many of the words
+# that are asked for it has, and how many are asked for is the same for all.
+_BY_WORDS = HotStatement(f"""
+WITH near AS MATERIALIZED (
+{_SELECT} FROM ad_unit_words t {_UNITS_OF_TEXTS}
+WHERE t.words @@ %(rarest)s::tsquery AND {_CAN_BE_SHOWN}
+ORDER BY ts_rank(t.words, %(words)s::tsquery) / sqrt(length(t.words)) DESC LIMIT %(most)s::int
+) SELECT unit.*, u.title, u.body, u.intents, u.example_queries, u.negative_contexts, (SELECT count(*) FROM near)
+FROM (SELECT DISTINCT ON (unit_id) * FROM near) AS unit JOIN ad_unit u ON u.id = unit.unit_id
+""")
 
 
 def by_index(most: int) -> HotStatement:
@@ -88,13 +113,22 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class NearUnit:
+    """With its vectors, or with its wording where words were looked for."""
+
     unit_id: UUID
     advertiser_id: UUID
     quality: int
     worth: int
     seniority: int
-    positive: bytes
-    negative: bytes
+    positive: bytes = b""
+    negative: bytes = b""
+    wording: Wording | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    units: list[NearUnit]
+    is_all: bool  # there are none beyond these
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +189,58 @@ def facts_of(unit_ids: Sequence[UUID]) -> list[UnitFacts]:
 
 
 def find(
-    wish: Wish, question: Vectors, *, in_category: dict[str, int], widely: bool = False
-) -> list[NearUnit]:
-    """The units nearest to the question that can be shown. `in_category`: how many units lie in which category."""
-    wanted = None if wish.categories is None else _below(wish.categories)
-    are_few = wanted is not None and sum(in_category.get(each, 0) for each in wanted) <= FEW
+    wish: Wish, question: Vectors, *, size: int, in_category: Mapping[str, int], widely: bool = False
+) -> Found:
+    """The units nearest to the question that can be shown; of `size` units so many lie in each category."""
+    wanted = _wanted(wish)
+    are_few = wanted is not None and sum(in_category.get(each, 0) for each in wanted) ** 2 <= FEW * size
     most = LOOKED_AT_WIDELY if widely else LOOKED_AT
-    found: Sequence[tuple[Any, ...]] = []
+    by_id: dict[UUID, NearUnit] = {}
+    is_all = True
     # A question of two texts (all of it, and its end) is asked twice.
     for row in question:
-        values = _values(wish, wanted, row) | {"most": most}
+        values = _values(wish, wanted) | {"question": _as_text(row), "most": most}
         rows = [] if are_few or widely else _BY_INDEX.fetch(values)
-        is_full = bool(rows) and rows[0][-1] == most
-        found = [*found, *(rows if is_full else _BY_COMPARING.fetch(values))]
-    return [NearUnit(*row[:-1]) for row in {row[0]: row for row in found}.values()]
+        if not _is_full(rows, most):
+            rows = _BY_COMPARING.fetch(values)
+        is_all = is_all and not _is_full(rows, most)
+        by_id |= {row[0]: NearUnit(*row[:-1]) for row in rows}
+    return Found(list(by_id.values()), is_all)
+
+
+def find_by_words(
+    wish: Wish, words: frozenset[str], *, counts: Mapping[str, int], widely: bool = False
+) -> Found:
+    """The units that can be shown with the texts that have most in common with the words.
+
+    `counts`: how many texts a word is in. Those are looked at that have one of the words that say most.
+    """
+    if not words:
+        return Found([], is_all=True)
+    telling = rarest(words, counts, most=COMPARED_BY_WORDS)
+    most = LOOKED_AT_WIDELY if widely else LOOKED_AT
+    values = _values(wish, _wanted(wish)) | {
+        "words": _as_query(words),
+        "rarest": _as_query(telling),
+        "most": most,
+    }
+    rows = _BY_WORDS.fetch(values)
+    units = [NearUnit(*row[:5], wording=Wording(*row[5:-1])) for row in rows]
+    return Found(units, is_all=telling == words and not _is_full(rows, most))
+
+
+def _as_query(words: frozenset[str]) -> str:
+    """One of them."""
+    return " | ".join(f"'{word}'" for word in sorted(words))
+
+
+def _is_full(rows: Sequence[tuple[Any, ...]], most: int) -> bool:
+    """Whether as many texts were found as were wanted: their number stands in the last column."""
+    return bool(rows) and rows[0][-1] == most
+
+
+def _wanted(wish: Wish) -> Sequence[str] | None:
+    return None if wish.categories is None else _below(wish.categories)
 
 
 @lru_cache(maxsize=1_000)
@@ -178,7 +250,7 @@ def _below(category_ids: frozenset[str]) -> Sequence[str]:
     return sorted(each for each in tree.by_id if not category_ids.isdisjoint(tree.ancestors(each)))
 
 
-def _values(wish: Wish, wanted: Sequence[str] | None, question: Any) -> dict[str, Any]:
+def _values(wish: Wish, wanted: Sequence[str] | None) -> dict[str, Any]:
     return {
         "environment": wish.environment,
         "now": wish.now,
@@ -190,7 +262,8 @@ def _values(wish: Wish, wanted: Sequence[str] | None, question: Any) -> dict[str
         "ad_types": None if wish.ad_types is None else sorted(wish.ad_types),
         "quality": wish.quality,
         "worth": wish.worth,
-        "question": orjson.dumps(
-            np.asarray(question, dtype=np.float32), option=orjson.OPT_SERIALIZE_NUMPY
-        ).decode(),
     }
+
+
+def _as_text(vector: Any) -> str:
+    return orjson.dumps(np.asarray(vector, dtype=np.float32), option=orjson.OPT_SERIALIZE_NUMPY).decode()

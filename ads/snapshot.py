@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from numpy.typing import NDArray
 
-from ads import categories
+from ads import categories, unit_words
 from ads.core.auction import SCALE, WEIGHT_SCALE, WEIGHTS
 from ads.core.micros import Pricing
 from ads.core.tokens import Environment
@@ -26,6 +26,7 @@ from ads.near_units import CampaignFacts, NearUnit, UnitFacts, facts_of
 from ads.outlines import Outline, outline_of
 from ads.targeting import Targeting, microseconds, rows_by, targeting_of
 from ads.vectors import BYTES_A_TEXT, unpack, vectors_of
+from ads.wordings import Wording
 from penguin_site.embeddings import DIMENSIONS, Vectors
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Snapshot:
     """`entries[i]` has row i in every array; `owner[k]` says whose text row k of `texts` is.
 
     Rows are ordered as the auction breaks ties: older campaigns first, then by unit id. Of an inventory that is too
-    large to be held there is only its size and how many units lie in which category: `near_units.py` finds candidates.
+    large to be held there is only how large it is, each category, and the texts with a word: `near_units.py` searches.
     """
 
     version: int
@@ -74,7 +75,16 @@ class Snapshot:
     size: int
     is_large: bool = False
     in_category: dict[str, int] = field(default_factory=dict, repr=False)
+    word_counts: dict[str, int] = field(default_factory=dict, repr=False)
     unit_ids: list[UUID] | None = None  # where entries are read only for those that get far
+    wordings: list[Wording] = field(default_factory=list, repr=False)  # there, if words were looked for
+
+    def wording_of(self, row: int) -> AdUnit | Wording:
+        if self.unit_ids is not None:
+            return self.wordings[row]
+        unit = self.entries[row].unit
+        assert isinstance(unit, AdUnit)
+        return unit
 
     def entries_of(self, rows: Sequence[int]) -> dict[int, Entry]:
         """By row; without units that have just been deleted."""
@@ -212,6 +222,7 @@ def of_near_units(inventory: Snapshot, near: Sequence[NearUnit]) -> Snapshot:
         advertiser=_numbers(each.advertiser_id for each in near),
         size=len(near),
         unit_ids=[each.unit_id for each in near],
+        wordings=[each.wording for each in near if each.wording is not None],
     )
 
 
@@ -239,6 +250,7 @@ def _large(version: int, size: int) -> Snapshot:
         size=size,
         is_large=True,
         in_category=in_category,
+        word_counts=unit_words.counts(),
     )
 
 

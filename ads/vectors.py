@@ -9,6 +9,7 @@ import orjson
 from django.db import connection, transaction
 
 from ads.models import AdUnit, UnitVectors
+from ads.wordings import positive_texts
 from penguin_site import embeddings
 from penguin_site.embeddings import DIMENSIONS, MODEL_VERSION, Vectors
 
@@ -22,10 +23,6 @@ class TextVectors:
 
     positive: Vectors
     negative: Vectors
-
-
-def positive_texts(unit: AdUnit) -> list[str]:
-    return [f"{unit.title}. {unit.body}", unit.title, *unit.intents, *unit.example_queries]
 
 
 def vectors_of(units: Iterable[AdUnit]) -> dict[object, TextVectors]:
@@ -60,7 +57,7 @@ def _computed(units: list[AdUnit]) -> dict[object, TextVectors]:
 
 def store(parts: Iterable[tuple[AdUnit, Vectors, Vectors]]) -> dict[object, TextVectors]:
     """Keeps the vectors of units' texts (positive, negative). They come back as stored: all score with the same."""
-    rows, units = [], []
+    rows, units = list[UnitVectors](), list[AdUnit]()
     for unit, positive, negative in parts:
         units.append(unit)
         rows.append(
@@ -71,19 +68,25 @@ def store(parts: Iterable[tuple[AdUnit, Vectors, Vectors]]) -> dict[object, Text
                 negative=negative.astype(np.float16).tobytes(),
             )
         )
-    UnitVectors.objects.bulk_create(
-        rows,
-        update_conflicts=True,
-        unique_fields=["unit"],
-        update_fields=["fingerprint", "positive", "negative"],
-    )
+    if not rows:
+        return {}
     found = {row.pk: unpacked(row.positive, row.negative) for row in rows}
+    texts = [
+        (identifier, position, _as_text(vector))
+        for identifier, vectors in found.items()
+        for position, vector in enumerate(vectors.positive)
+    ]
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
+        # Several processes may compute the same units at once. The first statement lets one go first, unit by unit.
+        UnitVectors.objects.bulk_create(
+            sorted(rows, key=lambda row: row.pk),
+            update_conflicts=True,
+            unique_fields=["unit"],
+            update_fields=["fingerprint", "positive", "negative"],
+        )
         cursor.execute(_FORGET, [list(found)])
-        with cursor.copy("COPY ad_unit_text (unit_id, position, near) FROM STDIN") as copy:
-            for identifier, vectors in found.items():
-                for position, vector in enumerate(vectors.positive):
-                    copy.write_row((identifier, position, _as_text(vector)))
+        cursor.execute(_STORE_TEXTS, [list(column) for column in zip(*texts, strict=True)])
         cursor.execute(_AS_OF, [[unit.pk for unit in units], [unit.changed_at for unit in units]])
     return found
 
@@ -102,7 +105,38 @@ def catch_up(*, most: int) -> int:
     return len(units)
 
 
-_FORGET = "DELETE FROM ad_unit_text WHERE unit_id = ANY (%s::uuid[])"
+def forget_unused(*, most: int) -> int:
+    """Deletes texts that no unit has any more; how many. None while texts are being stored somewhere."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        if cursor.fetchone() != (True,):
+            return 0
+        cursor.execute(_FORGET_UNUSED, [most])
+        return int(cursor.rowcount)
+
+
+# Any number. Who stores texts shares the lock of this key, who deletes unused ones has it alone: a text that was there
+# when it was looked for would be gone when the unit that has it too is committed.
+_LOCK = 7_346_102
+_FORGET = "DELETE FROM ad_text_of_unit WHERE unit_id = ANY (%s::uuid[])"
+# Ordered: two that store the same new texts wait for each other in one direction.
+_STORE_TEXTS = """
+WITH given AS MATERIALIZED (
+    SELECT unit_id, position, near, ad_text_digest(near) AS digest
+    FROM (SELECT unit_id, position, near::halfvec(512) AS near
+        FROM unnest(%s::uuid[], %s::smallint[], %s::text[]) AS text(unit_id, position, near)) AS text
+), stored AS (
+    INSERT INTO ad_text (digest, near) SELECT DISTINCT ON (digest) digest, near FROM given ORDER BY digest
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO ad_text_of_unit (unit_id, position, digest) SELECT unit_id, position, digest FROM given
+"""
+_FORGET_UNUSED = """
+DELETE FROM ad_text WHERE digest IN (
+    SELECT x.digest FROM ad_text x
+    WHERE NOT EXISTS (SELECT FROM ad_text_of_unit t WHERE t.digest = x.digest) LIMIT %s
+)
+"""
 _AS_OF = """
 UPDATE ad_unit_vectors v SET unit_changed_at = p.changed_at
 FROM unnest(%s::uuid[], %s::timestamptz[]) AS p(unit_id, changed_at) WHERE p.unit_id = v.unit_id

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ads_inventory import questions
+from benchmarks.ads_texts import questions
 from benchmarks.report import Figure, percentile, show
 from benchmarks.stand import cpu_seconds, postgres_log, stand
 from tests.processes import can_connect, eventually, free_port

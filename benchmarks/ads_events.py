@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 from benchmarks.ads_decide import LIMITS, Agent, fill, processor_seconds, time_bare, wsgi
-from benchmarks.ads_inventory import questions
+from benchmarks.ads_texts import questions
 from benchmarks.report import Figure, show
 from benchmarks.stand import cpu_seconds, stand
 from tests.processes import ROOT, eventually

@@ -1,9 +1,7 @@
-"""Fills a database with live ads, as many as are wanted, with the real embeddings of their texts.
-
-The topics of the demo ads, each varied by whom it is for. Every text of a unit is varied for itself, so that hardly two
-units are alike and many are close, as where many sell the same.
+"""Fills a database with live ads, as many as are wanted, with the real embeddings of their texts (`ads_texts.py`).
 
 python -m benchmarks.ads_inventory --database postgresql://... --count 5000
+With `--copied 1` all texts come from a small stock: many equal vectors, the hard case of an index.
 """
 
 import argparse
@@ -11,48 +9,22 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from itertools import product
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-_TOPICS = Path(__file__).parent.parent / "ads" / "data" / "demo_ads.tsv"
-_FOR = ("students", "families", "beginners", "experts", "small companies", "startups", "freelancers", "pensioners",
-        "teams", "schools", "commuters", "new parents")  # fmt: skip
-_WHERE = ("in Toronto", "in Berlin", "near me", "online", "at home")
-VARIANTS = [f"for {people} {place}" for people, place in product(_FOR, _WHERE)]
+from benchmarks.ads_texts import Topic, texts_of, topics
+
 UNITS_AN_ADVERTISER, UNITS_A_CAMPAIGN = 4, 2
 PRICINGS = ("cpc", "cpc", "cpc", "cpm")
+COPIED = 0.5
 _AT_ONCE = 5_000
+_STORED_AT_ONCE = 1_000
 _WALLET_MICROS = 10**15
 
-Topic = tuple[str, list[str], list[str]]
 
-
-def topics() -> list[Topic]:
-    """(advertiser's name, categories, offer, goal and two questions) of each line of the demo ads."""
-    lines = [line for line in _TOPICS.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    found = []
-    for line in lines:
-        name, categories, offer, goal, queries = line.split("\t")
-        found.append((name, categories.split(";"), [offer, goal, *queries.split(";")][:4]))
-    return found
-
-
-def questions(count: int, *, seed: int = 7) -> list[str]:
-    """What users ask, of about 100 characters; no two alike."""
-    random_ = random.Random(seed)
-    asked = []
-    for _ in range(count):
-        _, _, texts = random_.choice(topics())
-        text = f"Hello, I am looking for help: {random_.choice(texts[1:])} {random_.choice(VARIANTS)}, any ideas?"
-        asked.append(text.ljust(100, "?")[:100])
-    return asked
-
-
-def load(count: int, *, pricings: Sequence[str] = PRICINGS, seed: int = 1) -> str:
+def load(count: int, *, pricings: Sequence[str] = PRICINGS, copied: float = COPIED) -> str:
     """Brings the database to `count` live units with their vectors; the text of a live key of a new agent."""
     from django.utils import timezone
 
@@ -60,12 +32,13 @@ def load(count: int, *, pricings: Sequence[str] = PRICINGS, seed: int = 1) -> st
     from ads.core.tokens import Environment
     from ads.models import AdUnit, Agent
 
-    random_ = random.Random(seed)
     have = AdUnit.objects.count()
+    # Another seed each time, or what is added would be what is there.
+    random_ = random.Random(have)
     # An index is made of all rows much faster than row by row.
     with _without_index() if count - have > _AT_ONCE else nullcontext():
         for start in range(have, count, _AT_ONCE):
-            _add(min(_AT_ONCE, count - start), pricings, random_)
+            _add(min(_AT_ONCE, count - start), pricings, copied, random_)
     _run("ANALYZE")
     agent = Agent.objects.create(
         owner_email="bench@agents.example", name=f"Agent {uuid4().hex}", status=Agent.Status.ACTIVE
@@ -75,10 +48,10 @@ def load(count: int, *, pricings: Sequence[str] = PRICINGS, seed: int = 1) -> st
 
 @contextmanager
 def _without_index() -> Iterator[None]:
-    _run("DROP INDEX ad_unit_text_near")
+    _run("DROP INDEX ad_text_near")
     yield
     _run("SET maintenance_work_mem = '1GB'")
-    _run("CREATE INDEX ad_unit_text_near ON ad_unit_text USING hnsw (near halfvec_ip_ops)")
+    _run("CREATE INDEX ad_text_near ON ad_text USING hnsw (near halfvec_ip_ops)")
 
 
 def _run(statement: str) -> None:
@@ -88,10 +61,10 @@ def _run(statement: str) -> None:
         cursor.execute(statement)
 
 
-def _add(count: int, pricings: Sequence[str], random_: random.Random) -> None:
+def _add(count: int, pricings: Sequence[str], copied: float, random_: random.Random) -> None:
     from django.utils import timezone
 
-    from ads import ledger
+    from ads import ledger, unit_words
     from ads.core.books import LIVE
     from ads.core.days import local_day
     from ads.models import AdUnit, Advertiser, Campaign, CampaignBudget, CampaignDay, Wallet
@@ -100,20 +73,22 @@ def _add(count: int, pricings: Sequence[str], random_: random.Random) -> None:
     advertisers, campaigns, units = [], [], []
     known = topics()
     for number in range(count):
-        name, categories, texts = random_.choice(known)
+        topic = random_.choice(known)
         if number % UNITS_AN_ADVERTISER == 0:
-            advertisers.append(Advertiser(name=f"{name} {number}", organisation=f"{uuid4().hex}.example"))
+            advertisers.append(
+                Advertiser(name=f"{topic.advertiser} {number}", organisation=f"{uuid4().hex}.example")
+            )
         if number % UNITS_A_CAMPAIGN == 0:
             campaigns.append(
                 Campaign(
                     advertiser=advertisers[-1],
-                    name=name,
+                    name=topic.advertiser,
                     status=Campaign.Status.RUNNING,
                     pricing=(pricing := random_.choice(pricings)),
                     bid_cents=random_.randint(20, 90) * (10 if pricing == "cpm" else 1),
                 )
             )
-        units.append(_unit(campaigns[-1], categories, texts, random_))
+        units.append(_unit(campaigns[-1], topic, copied, random_))
     Advertiser.objects.bulk_create(advertisers)
     Wallet.objects.bulk_create(
         Wallet(advertiser=advertiser, book=LIVE, cap_micros=_WALLET_MICROS) for advertiser in advertisers
@@ -129,7 +104,9 @@ def _add(count: int, pricings: Sequence[str], random_: random.Random) -> None:
         for campaign in campaigns
     )
     AdUnit.objects.bulk_create(units)
-    store(_embedded(units))
+    for start in range(0, count, _STORED_AT_ONCE):
+        store(_embedded(units[start : start + _STORED_AT_ONCE]))
+    unit_words.store(units)
 
 
 def _payment(advertiser: Any) -> Any:
@@ -142,20 +119,20 @@ def _payment(advertiser: Any) -> Any:
     )
 
 
-def _unit(campaign: Any, categories: list[str], texts: list[str], random_: random.Random) -> Any:
+def _unit(campaign: Any, topic: Topic, copied: float, random_: random.Random) -> Any:
     from ads import categories as tree
     from ads.models import AdUnit
 
-    offer, goal, first, second = (f"{text} {random_.choice(VARIANTS)}" for text in texts)
+    texts = texts_of(topic, random_, copied=copied)
     return AdUnit(
         campaign=campaign,
-        title=offer[:100],
-        body="",
+        title=texts.title,
+        body=texts.body,
         cta="Look",
         landing_url="https://advertiser.example/",
-        intents=[goal],
-        example_queries=[first, second],
-        categories=sorted(tree.known_ids(categories)),
+        intents=[texts.intent],
+        example_queries=texts.queries,
+        categories=sorted(tree.known_ids(topic.categories)),
         review=AdUnit.Review.APPROVED,
         approved_content={},
         quality=random_.randint(3_000, 8_000),
@@ -166,8 +143,8 @@ _vectors: dict[str, np.ndarray] = {}
 
 
 def _embedded(units: list[Any]) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
-    """Each text is embedded once in all, and there are few thousand of them however many units there are."""
-    from ads.vectors import positive_texts
+    """Each text is embedded once in all, however many units have it."""
+    from ads.wordings import positive_texts
     from penguin_site import embeddings
 
     wanted = {unit: positive_texts(unit) for unit in units}
@@ -190,13 +167,17 @@ def main() -> None:
     parser.add_argument("--database", required=True, help="postgresql://... of a migrated database")
     parser.add_argument("--count", type=int, default=5_000)
     parser.add_argument("--pricing", choices=sorted(set(PRICINGS)), help="of all campaigns; default: mixed")
+    parser.add_argument(
+        "--copied", type=float, default=COPIED, help="share of wishes and questions from stock"
+    )
     given = parser.parse_args()
     os.environ["DATABASE_URL"] = given.database
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "penguin_site.settings")
     import django
 
     django.setup()
-    print(load(given.count, pricings=[given.pricing] if given.pricing else PRICINGS))
+    pricings = [given.pricing] if given.pricing else PRICINGS
+    print(load(given.count, pricings=pricings, copied=given.copied))
 
 
 if __name__ == "__main__":

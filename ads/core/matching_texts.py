@@ -1,6 +1,7 @@
 """Which part of what a user said is compared, and how words are compared when no embedding is to be had in time."""
 
 import re
+from collections.abc import Mapping
 
 MAX_CHARACTERS = 500
 _LAST_WORDS = 160
@@ -39,6 +40,20 @@ def overlap(words: frozenset[str], others: frozenset[str]) -> int:
     """How alike two sets of words are, in ten-thousandths: shared words over the geometric mean of both sizes."""
     shared = len(words & others)
     return int(10_000 * shared / (len(words) * len(others)) ** 0.5) if shared else 0
+
+
+def rarest(words: frozenset[str], counts: Mapping[str, int], *, most: int) -> frozenset[str]:
+    """The words in fewest texts, as many of them as occur in `most` texts together, but one that does occur at least.
+
+    `counts`: in how many texts a word is; 0 for those that are not there.
+    """
+    chosen, total = set(), 0
+    for word in sorted(words, key=lambda word: (counts.get(word, 0), word)):
+        if total and total + counts.get(word, 0) > most:
+            break
+        chosen.add(word)
+        total += counts.get(word, 0)
+    return frozenset(chosen)
 
 
 def _from_a_word(text: str, length: int) -> str:

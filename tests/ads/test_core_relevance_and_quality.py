@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ads.core import ids
 from ads.core.calibration import Calibration
+from ads.core.matching_texts import rarest
 from ads.core.quality import LEAST, NEUTRAL, Traffic, quality_of
 
 CURVE = Calibration("v1", ((2_000, 0), (3_000, 2_500), (3_001, 2_500), (8_000, 10_000)))
@@ -144,3 +145,18 @@ def test_shown_ids_are_read_again_and_nothing_else_is():
         "",
     ):
         assert ids.read(ids.Mark.DECISION, text) is None
+
+
+@pytest.mark.parametrize(
+    "counts, chosen",
+    [
+        ({}, "abc"),  # nothing is known: all of them
+        ({"a": 60, "b": 30, "c": 10}, "abc"),  # together as many as are wanted
+        ({"a": 61, "b": 30, "c": 10}, "bc"),
+        ({"a": 60, "b": 91, "c": 10}, "ac"),
+        ({"a": 500, "b": 300, "c": 400}, "b"),  # each is too common: one is asked for nevertheless
+        ({"a": 500, "b": 300}, "bc"),  # a word that is nowhere takes nobody's place
+    ],
+)
+def test_the_words_that_say_most(counts, chosen):
+    assert rarest(frozenset("abc"), counts, most=100) == frozenset(chosen)

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from ads import decisions, demo, ledger
+from ads import decisions, demo, ledger, matching
 from ads.core.books import book_of
 from ads.core.tokens import Environment
 from ads.decision_records import IdempotencyMismatch, StoredKey
@@ -147,6 +147,16 @@ def test_without_the_model_words_are_compared(agent, tax_unit, monkeypatch):
     assert titles(decision) == [tax_unit.title]
     assert (decision.model, decision.calibration) == ("words", "words-1")
     assert reason(agent, "what is the capital of France") == "no_match"
+
+
+@pytest.mark.parametrize("seconds, waited", [(60.0, 59.5), (0.1, 0.05)])
+def test_the_model_is_not_waited_for_until_it_is_too_late_for_words(monkeypatch, seconds, waited):
+    from penguin_site import embeddings
+
+    waits = []
+    monkeypatch.setattr(embeddings, "embed", lambda texts, *, wait_seconds: waits.append(wait_seconds))
+    assert matching.read("tax", "", until=time.monotonic() + seconds).vectors is None
+    assert waits[0] <= waited
 
 
 @pytest.mark.parametrize("categories", [["1354"], ["1335"]])
