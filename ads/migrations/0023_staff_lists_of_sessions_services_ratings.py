@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ads", "0018_lists_of_staff_have_indexes"),
+        ("ads", "0022_texts_have_an_index"),
     ]
 
     operations = [
