@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from ads import ad_tokens, billing, event_batches, event_records, shown_units
+from ads import ad_tokens, billing, event_batches, event_records, holds, shown_units
 from ads.billing import EventKind
 from ads.core.books import book_of
 from ads.core.days import local_day
@@ -63,6 +63,9 @@ def accept(report: Report, *, agent: Agent, environment: Environment, now: datet
         with suppress(event_records.TakeTheLongWay):
             return _accept_tracked(report, facts, agent, environment, body_hash, now)
     with transaction.atomic():
+        if report.tracking_token and kind_of(report) is EventKind.IMPRESSION:
+            # The hold before the id, as `event_records.py` does: a report that comes twice must not cross with itself.
+            holds.lock(decision_id=UUID(facts.decision_id), unit_id=UUID(facts.unit_id))
         with connection.cursor() as cursor:
             cursor.execute(_CLAIM, [agent.pk, f"{environment}:{report.event_id}", body_hash])
             claimed = cursor.fetchone()

@@ -1,14 +1,15 @@
 """Reports that come at once share a statement; each is answered as if it had been alone."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from django.db import DataError
+from django.db import DataError, connection, connections, transaction
 from django.utils import timezone
 
-from ads import ad_tokens, event_records
+from ads import ad_tokens, event_records, holds
 from ads.core.micros import Pricing
 from ads.core.tokens import Environment, TokenFacts, sign_tracking_token
 from ads.event_batches import Batches
@@ -187,6 +188,48 @@ def test_sixteen_threads_report_the_same_impressions():
     assert [answer.json() for answer in answers[:: len(shown)]] == [{"accepted": True, "billable": True}] * 4
     assert AdEvent.objects.filter(reason="duplicate").count() == 3 * 11
     assert_books_are_right()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_report_that_goes_the_long_way_does_not_cross_with_itself(monkeypatch):
+    """The same report twice: one came before the books had the accounts, the other is in a batch by now."""
+    tax_ad(campaign__pricing="cpm", campaign__bid_cents=500)
+    client = AdsClient(AgentFactory(), Environment.LIVE)
+    before, shown = (client.post("decide", TAX).json()["units"][0] for _ in range(2))
+    assert report(client, before, "impression").json()["billable"]  # opens the accounts
+    named = {"event_id": "evt_the_same", "occurred_at": timezone.now().isoformat()}
+    known = ad_tokens.read_tracking(shown["tracking_token"])
+
+    def long_way(*args, **kwargs):
+        raise event_records.TakeTheLongWay
+
+    def once_more() -> int:
+        try:
+            return report(client, shown, "impression", **named).status_code
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr("ads.event_batches.store", long_way)
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            holds.lock(decision_id=UUID(known.decision_id), unit_id=UUID(known.unit_id))
+            answer = threads.submit(once_more)
+            eventually(_somebody_waits, seconds=SECONDS)
+            batched = TokenReport(
+                event_id="live:evt_the_same", body_hash=b"\0" * 32, kind=AdEvent.Kind.IMPRESSION,
+                occurred_at=timezone.now(), refusal="", metadata=None, facts=known,
+            )  # fmt: skip
+            assert event_records.store([batched], book="live") == [Stored(True, "", True)]
+        # The batch has written another hash of the content: so the second is told that it is not the same.
+        assert answer.result(SECONDS) == 409
+    assert AdEvent.objects.filter(is_billed=True).count() == 2
+    assert_books_are_right()
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def _foreign() -> str:
