@@ -68,8 +68,14 @@ def _log(request: HttpRequest, status: int, seconds: float) -> None:
         fields["status"],
         fields["ms"],
         fields["principal"],
-        extra={"fields": fields},
+        extra={"fields": fields, "is_own_text": _is_own_text(request)},
     )
+
+
+def _is_own_text(request: HttpRequest) -> bool:
+    """Whether the client has said nothing in the line that this server does not say itself: a route without names."""
+    match = request.resolver_match
+    return match is not None and request.path == f"/{match.route}" and request.method in metrics.METHODS
 
 
 def _page_visitor(request: HttpRequest) -> str:
@@ -88,7 +94,7 @@ def allowed_origins(get_response: GetResponse) -> GetResponse:
         try:
             web_pages.check_host(peer)
             _check_address(request)
-            web_pages.check_origin(request.headers.get("Origin"), peer, request.path)
+            web_pages.check_origin(request.META.get("HTTP_ORIGIN"), peer, request.path)
             _measure_chunked_body(request)
         except DomainError as error:
             envelope = envelope_at(

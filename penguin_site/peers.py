@@ -20,6 +20,9 @@ _FORWARDING_HEADERS = (
 )
 
 
+_FORWARDING_META = tuple((name, f"HTTP_{name.upper().replace('-', '_')}") for name in _FORWARDING_HEADERS)
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """`address` is the client's; `scheme` http or https; `is_this_machine` when no proxy can stand between."""
@@ -31,15 +34,12 @@ class Peer:
 
 
 def peer_of_request(request: HttpRequest) -> Peer:
-    headers = {
-        name: request.META["HTTP_" + name.upper().replace("-", "_")]
-        for name in _FORWARDING_HEADERS
-        if "HTTP_" + name.upper().replace("-", "_") in request.META
-    }
+    meta = request.META
+    headers = {name: meta[key] for name, key in _FORWARDING_META if key in meta}
     # Not get_host(): an unusable Host is our check's to refuse, not an exception.
-    host = request.META.get("HTTP_HOST") or f"{request.META['SERVER_NAME']}:{request.META['SERVER_PORT']}"
-    scheme = request.META.get("wsgi.url_scheme") or getattr(request, "scope", {}).get("scheme", "http")
-    return _peer(request.META.get("REMOTE_ADDR", ""), scheme, host, headers)
+    host = meta.get("HTTP_HOST") or f"{meta['SERVER_NAME']}:{meta['SERVER_PORT']}"
+    scheme = meta.get("wsgi.url_scheme") or getattr(request, "scope", {}).get("scheme", "http")
+    return _peer(meta.get("REMOTE_ADDR", ""), scheme, host, headers)
 
 
 def peer_of_socket(scope: Mapping[str, Any], headers: Mapping[str, str]) -> Peer:
@@ -52,7 +52,7 @@ def peer_of_socket(scope: Mapping[str, Any], headers: Mapping[str, str]) -> Peer
 def _peer(address: str, scheme: str, host: str, headers: Mapping[str, str]) -> Peer:
     trusted = settings.PENGUIN_TRUSTED_PROXIES
     parsed = parse_address(address)
-    forwarded = any(name in headers for name in _FORWARDING_HEADERS)
+    forwarded = not headers.keys().isdisjoint(_FORWARDING_HEADERS)
     here = bool(parsed and parsed.is_loopback and not forwarded)
     if forwarded and is_within(parsed, trusted):
         address = client_address(address, headers.get("x-forwarded-for", ""), trusted)

@@ -62,7 +62,7 @@ def add_cors_headers(request: HttpRequest, response: HttpResponse) -> None:
     open_to_all = is_open_to_all_origins(request.path)
     if not open_to_all:
         response.headers["Vary"] = ", ".join(filter(None, [response.headers.get("Vary"), "Origin"]))
-    origin = request.headers.get("Origin")
+    origin = request.META.get("HTTP_ORIGIN")  # `request.headers` reads all of META
     if origin is None:
         return
     response.headers["Access-Control-Allow-Origin"] = "*" if open_to_all else origin

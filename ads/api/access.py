@@ -100,26 +100,31 @@ class AgentKey(BaseAuthentication):
     """The developer's key. `Authorization` carries the installation's public key, looked at where that is required."""
 
     def authenticate(self, request: Request) -> tuple[None, Any]:
-        check_anon_key(request)
-        text = request.headers.get("X-AM-API-Key", "").strip()
-        if not text:
-            raise MissingKey
-        key = _key_of(text)
-        if key is None or key.agent is None:
-            raise WrongKey
-        if key.agent.status == Agent.Status.SUSPENDED:
-            raise AgentSuspended
-        if key.environment == Environment.LIVE and key.agent.status != Agent.Status.ACTIVE:
-            raise AgentPending
-        caller = Caller(key.agent, Environment(key.environment), key.pk)
-        request._request.principal = caller  # for the log line
-        return None, caller
+        return None, caller_of(request._request)
 
     def authenticate_header(self, request: Request) -> str:
         return 'ApiKey header="X-AM-API-Key"'
 
 
-def check_anon_key(request: Request) -> None:
+def caller_of(request: HttpRequest) -> Caller:
+    """Whose key the request carries; raises NotAuthenticated or Forbidden."""
+    check_anon_key(request)
+    text = request.META.get("HTTP_X_AM_API_KEY", "").strip()
+    if not text:
+        raise MissingKey
+    key = _key_of(text)
+    if key is None or key.agent is None:
+        raise WrongKey
+    if key.agent.status == Agent.Status.SUSPENDED:
+        raise AgentSuspended
+    if key.environment == Environment.LIVE and key.agent.status != Agent.Status.ACTIVE:
+        raise AgentPending
+    caller = Caller(key.agent, Environment(key.environment), key.pk)
+    request.principal = caller  # for the log line
+    return caller
+
+
+def check_anon_key(request: HttpRequest) -> None:
     """Raises WrongAnonKey where the installation wants its public key and another one, or none, was sent."""
     if not settings.PENGUIN_REQUIRE_ANON_KEY:
         return

@@ -125,7 +125,7 @@ def _request(request: HTTPRequest, caller: Caller, given: dict[str, Any], until:
         until=until,
         **{name: _word(about.get(name)) for name in ("country", "language", "platform")},
         user_hash=user_hash(caller, {"session_context": about}),
-        key=stored_key(request, {}),
+        key=stored_key(request, {}, request.data),
     )
 
 

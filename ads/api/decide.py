@@ -9,14 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework import serializers
 from rest_framework.request import Request as HTTPRequest
-from rest_framework.response import Response
 
 from ads import categories, decisions
 from ads.api import fields, older_clients
 from ads.api.access import Caller
-from ads.api.base import AdsView, check_agent_id, checked
+from ads.api.base import check_agent_id, checked
+from ads.api.busy_views import BusyView
 from ads.api.error_bodies import request_id_of
 from ads.api.origins import origin_of
 from ads.api.request_keys import key_of
@@ -141,7 +142,7 @@ EXAMPLE = {
 }
 
 
-class Decide(AdsView):
+class Decide(BusyView):
     feature = FeatureSwitch.Feature.DECIDE
 
     @operation(
@@ -152,16 +153,14 @@ class Decide(AdsView):
         sample={"context": "I need a tax accountant", "max_results": 3, "min_quality_score": 0.5},
         example=EXAMPLE,
     )
-    def post(self, request: HTTPRequest) -> Response:
+    def post(self, request: HttpRequest, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         until_default = time.monotonic() + decisions.LONGEST_WAIT_SECONDS
-        is_older = isinstance(request.data, dict) and older_clients.is_older(request.data)
-        if is_older:
-            given = checked(_OLDER_SHAPE, older_clients.in_todays_words(request.data))
-        else:
-            given = checked(_SHAPE, request.data)
-        caller = request.auth
+        is_older = older_clients.is_older(data)
+        given = (
+            checked(_OLDER_SHAPE, older_clients.in_todays_words(data)) if is_older else checked(_SHAPE, data)
+        )
         check_agent_id(caller, given.get("agent_id"))
-        wished = _request(request, caller, given, until_default)
+        wished = _request(caller, given, until_default, stored_key(request, given, data))
         origin, request_id = origin_of(request), request_id_of(request)
 
         def render(decision: Decision) -> dict[str, Any]:
@@ -182,7 +181,7 @@ class Decide(AdsView):
                 is_verbose=given["response_format"] == "verbose",
             )
 
-        return Response(_named(decisions.decide(wished, render), given.get("request_id")))
+        return _named(decisions.decide(wished, render), given.get("request_id"))
 
 
 def _named(answer: dict[str, Any], request_id: str | None) -> dict[str, Any]:
@@ -212,7 +211,7 @@ def decision_body(
     return body
 
 
-def _request(request: HTTPRequest, caller: Caller, given: dict[str, Any], until: float) -> Request:
+def _request(caller: Caller, given: dict[str, Any], until: float, key: StoredKey | None) -> Request:
     if "max_wait_ms" in given:
         until = min(until, time.monotonic() + given["max_wait_ms"] / 1000)
     relevance = given.get("min_relevance_score")
@@ -236,7 +235,7 @@ def _request(request: HTTPRequest, caller: Caller, given: dict[str, Any], until:
         platform=given["platform"],
         user_hash=user_hash(caller, given),
         has_consent=given["consent"],
-        key=stored_key(request, given),
+        key=key,
     )
 
 
@@ -259,12 +258,14 @@ def user_hash(caller: Caller, given: dict[str, Any]) -> bytes | None:
     return hmac.new(settings.SECRET_KEY.encode(), text.encode(), hashlib.sha256).digest()
 
 
-def stored_key(request: HTTPRequest, given: dict[str, Any]) -> StoredKey | None:
+def stored_key(
+    request: HttpRequest | HTTPRequest, given: dict[str, Any], data: dict[str, Any]
+) -> StoredKey | None:
     """The client's own name for this request, and a hash of all that it says; neither can be turned back."""
-    key = key_of(request, "request_id", request.headers.get("Idempotency-Key") or given.get("request_id"))
+    key = key_of(request, "request_id", request.META.get("HTTP_IDEMPOTENCY_KEY") or given.get("request_id"))
     if key is None:
         return None
-    content = json.dumps(request.data, sort_keys=True)
+    content = json.dumps(data, sort_keys=True)
     return StoredKey(_keyed_hash("key", key).hex(), _keyed_hash("content", content))
 
 

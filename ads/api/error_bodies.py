@@ -1,6 +1,7 @@
 """Every error of the ads API in its own envelope: `{"error", "code", "message", "request_id", "details"?}`."""
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -33,8 +34,20 @@ def request_id_of(request: Any) -> str:
     return f"{Mark.REQUEST}{getattr(request, 'request_id', '')}"
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
-    request = context.get("request")
+    answer = answer_to(exc, context.get("request"))
+    return Response(answer.body, status=answer.status, headers=answer.headers)
+
+
+def answer_to(exc: Exception, request: Any) -> ErrorAnswer:
+    """Every exception has one; what nobody has foreseen is logged."""
     status, code, message, details, headers = _describe(exc)
     set_rollback()
     body: dict[str, Any] = {
@@ -45,7 +58,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     }
     if details:
         body["details"] = details
-    return Response(body, status=status, headers=headers)
+    return ErrorAnswer(status, body, headers)
 
 
 def _describe(exc: Exception) -> tuple[int, str, str, Any, dict[str, str]]:

@@ -6,13 +6,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from ads import clicks, reported_events
 from ads.api import fields
-from ads.api.access import address_of
-from ads.api.base import AdsView, check_agent_id, checked
+from ads.api.access import Caller, address_of
+from ads.api.base import check_agent_id, checked
+from ads.api.busy_views import BusyView
 from ads.api.schema import obj, operation
 from ads.models import FeatureSwitch
 from ads.reported_events import Report
@@ -43,7 +42,7 @@ class EventInput(serializers.Serializer):
 _SHAPE = EventInput()
 
 
-class Event(AdsView):
+class Event(BusyView):
     feature = FeatureSwitch.Feature.EVENTS
 
     @operation(
@@ -61,8 +60,7 @@ class Event(AdsView):
         },
         example={"accepted": True, "billable": True},
     )
-    def post(self, request: Request) -> Response:
-        data, caller = request.data, request.auth
+    def post(self, request: HttpRequest, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         given = checked(_SHAPE, data)
         check_agent_id(caller, given["agent_id"])
         if not given["unit_id"] and not given["tracking_token"]:
@@ -79,10 +77,9 @@ class Event(AdsView):
             metadata=given.get("metadata"),
             content=content,
         )
-        answer = reported_events.accept(
+        return reported_events.accept(
             report, agent=caller.agent, environment=caller.environment, now=caller.now()
         )
-        return Response(answer)
 
 
 def track_click(request: HttpRequest, token: str) -> HttpResponse:
