@@ -2,7 +2,7 @@
 
 Billed reports are impressions paid for by the thousand: each captures its hold and is booked. Unbilled ones are
 stored alone. Each is durable before it is answered. The clients are a process of their own with sixteen connections,
-the server has eight threads: reports that come at once are stored together. Processor time is told of the server and
+the server has as many threads: reports that come at once are stored together. Processor time is told of the server and
 of its Postgres; both and the clients share the machine.
 
 python -m benchmarks.ads_events
@@ -26,7 +26,7 @@ from benchmarks.stand import cpu_seconds, stand
 from tests.processes import ROOT, eventually
 from tests.stack import Process, Stack
 
-ADS, REPORTS, CONNECTIONS, THREADS = 400, 4_000, 16, 8
+ADS, REPORTS, CONNECTIONS, THREADS = 400, 4_000, 16, 16
 BAR_BILLED, BAR_UNBILLED = 1_000, 1_500
 CLICKERS, CLICKS, PRICE_CENTS, BUDGET_MICROS = 16, 400, 5, 10_000_000
 

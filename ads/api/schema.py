@@ -1,5 +1,6 @@
 """What the OpenAPI document says of every operation of the ads API: keys and errors."""
 
+import inspect
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -35,6 +36,13 @@ _ERRORS = {
 
 class AdsSchema(AutoSchema):
     """Adds the errors that every operation of the ads API can meet."""
+
+    def get_description(self) -> str:
+        """What is written at the operation: what a base class says is for who writes views."""
+        handler = getattr(self.view, self.method.lower(), None)
+        return inspect.cleandoc(
+            getattr(handler, "__doc__", None) or vars(type(self.view)).get("__doc__") or ""
+        )
 
     def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
