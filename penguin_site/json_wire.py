@@ -30,22 +30,10 @@ class JSONParser(BaseParser):
         body = stream.read(DEFAULT_BYTES + 1)
         if len(body) > DEFAULT_BYTES:
             raise PayloadTooLarge(f"The body is larger than {DEFAULT_BYTES} bytes.")
-        return read_object(body)
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    try:
-        return parse_object(body)
-    except InvalidJSON as error:
-        raise BadJSON(str(error)) from None
-
-
-def dumps(data: Any) -> bytes:
-    return orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
-
-
-def media_type_of(content_type: str | None) -> str:
-    return (content_type or "").partition(";")[0].strip().lower()
+        try:
+            return parse_object(body)
+        except InvalidJSON as error:
+            raise BadJSON(str(error)) from None
 
 
 class JSONRenderer(BaseRenderer):
@@ -59,14 +47,14 @@ class JSONRenderer(BaseRenderer):
     ) -> bytes:
         if data is None:
             return b""
-        return dumps(data)
+        return orjson.dumps(data, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
 
 
 class AlwaysJSON(BaseContentNegotiation):
     """An API client gets the view's first form whatever it accepts: nobody's `Accept` makes a 406."""
 
     def select_parser(self, request: Any, parsers: Any) -> Any:
-        media_type = media_type_of(request.content_type)
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == media_type), None)
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:

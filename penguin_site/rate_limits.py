@@ -101,32 +101,32 @@ def check(principal: Principal, rate_class: str) -> None:
         refuse(take(_bucket_of(principal, rate_class), limit))
 
 
-def check_request(request: HttpRequest, principal: Any, rate_class: str) -> None:
-    """Raises TooManyRequests when the bucket of whoever sent the request is empty; the answer tells what is left."""
-    if isinstance(principal, Principal):
-        bucket, limit = _bucket_of(principal, rate_class), _limit_for(principal, rate_class)
-    else:
-        # Those who come by other ways than the site's (agents with their own keys) name their bucket.
-        own = getattr(principal, "rate_bucket", None)
-        bucket, limit = (
-            f"{own}:{rate_class}",
-            settings.PENGUIN_RATE_LIMITS.get(rate_class) if own else None,
-        )
-    if limit is None:
-        return
-    verdict = take(bucket, limit) if isinstance(principal, Principal) else leases.take(bucket, limit)
-    request.rate_limit_headers = verdict.headers()  # added by the request_id middleware
-    refuse(verdict)
-
-
 class PrincipalThrottle(BaseThrottle):
-    """Each principal has a bucket per rate class; a view names its class (`rate_class`), else read or write."""
+    """Each principal has a bucket per rate class; a view names its class (`rate_class`), else read or write.
 
-    def allow_request(self, request: Request, view: Any) -> bool:
+    The request may be Django's own, with `auth` as REST framework's has it.
+    """
+
+    def allow_request(self, request: Request | HttpRequest, view: Any) -> bool:
+        principal = request.auth
         rate_class = getattr(view, "rate_class", None) or (
             "read" if request.method in SAFE_METHODS else "write"
         )
-        check_request(request._request, request.auth, rate_class)
+        if isinstance(principal, Principal):
+            bucket, limit = _bucket_of(principal, rate_class), _limit_for(principal, rate_class)
+        else:
+            # Those who come by other ways than the site's (agents with their own keys) name their bucket.
+            own = getattr(principal, "rate_bucket", None)
+            bucket, limit = (
+                f"{own}:{rate_class}",
+                settings.PENGUIN_RATE_LIMITS.get(rate_class) if own else None,
+            )
+        if limit is None:
+            return True
+        verdict = take(bucket, limit) if isinstance(principal, Principal) else leases.take(bucket, limit)
+        # Added by the request_id middleware.
+        getattr(request, "_request", request).rate_limit_headers = verdict.headers()
+        refuse(verdict)
         return True
 
 

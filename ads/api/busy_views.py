@@ -1,6 +1,7 @@
 """The view of endpoints that are asked a thousand times a second."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,6 @@ from ads import features
 from ads.api.access import Caller, caller_of
 from ads.api.base import AdsView, check_length
 from ads.api.error_bodies import answer_to
-from penguin_site import json_wire, rate_limits
 
 
 class BusyView(AdsView):
@@ -28,32 +28,33 @@ class BusyView(AdsView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             caller = self._let_in(request)
-            status, body, headers = 200, self.post(request, caller, _data_of(request)), {}
+            status, body, headers = 200, self.post(request, caller, self._data_of(request)), {}
         except Exception as error:
             answer = answer_to(error, request)
             status, body, headers = answer.status, answer.body, answer.headers
+        renderer = self.renderer_classes[0]()
         return HttpResponse(
-            json_wire.dumps(body),
+            renderer.render(body),
             status=status,
-            content_type=json_wire.JSONRenderer.media_type,
+            content_type=renderer.media_type,
             headers={"Allow": "POST, OPTIONS", **headers},
         )
 
     def _let_in(self, request: HttpRequest) -> Caller:
         check_length(request)
-        caller = caller_of(request)
-        rate_limits.check_request(request, caller, self.rate_class)
+        caller = request.auth = caller_of(request)
+        self.check_throttles(request)
         if self.feature is not None:
             features.require(self.feature)
         if request.method != "POST":
             raise MethodNotAllowed(request.method or "")
         return caller
 
-
-def _data_of(request: HttpRequest) -> dict[str, Any]:
-    length, content_type = request.META.get("CONTENT_LENGTH", ""), request.META.get("CONTENT_TYPE", "")
-    if not length.isdigit() or int(length) == 0:
-        return {}
-    if json_wire.media_type_of(content_type) != json_wire.JSONParser.media_type:
-        raise UnsupportedMediaType(content_type)
-    return json_wire.read_object(request.body)
+    def _data_of(self, request: HttpRequest) -> dict[str, Any]:
+        length, parser = request.META.get("CONTENT_LENGTH", ""), self.parser_classes[0]()
+        if not length.isdigit() or int(length) == 0:
+            return {}
+        if request.content_type != parser.media_type:
+            raise UnsupportedMediaType(request.META.get("CONTENT_TYPE", ""))
+        data: dict[str, Any] = parser.parse(BytesIO(request.body))
+        return data
